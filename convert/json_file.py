@@ -1,0 +1,48 @@
+"""Reads the JSON files that lie beside the weights; never trusts their size or shape."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from convert.errors import ConvertError
+
+Json = dict[str, Any]
+
+LARGEST = 100_000_000  # bytes; the largest tokenizer.json in use is about 35 MB
+
+
+def parse_object(text: bytes, what: str) -> Json:
+    """Return the JSON object in UTF-8 `text`; `what` names it in the error. Raises ConvertError."""
+    try:
+        value = json.loads(text.decode("utf-8"), object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise ConvertError(f"{what} is not valid JSON.") from error
+    if not isinstance(value, dict):
+        raise ConvertError(f"{what} does not hold a JSON object.")
+    return value
+
+
+def read_object(path: Path) -> Json:
+    """Return the JSON object in the file at `path`. Raises ConvertError when there is none to be read."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ConvertError(f"{path} is larger than {LARGEST // 1_000_000} MB, too large for a settings file.")
+        text = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ConvertError(f"{path} is missing.") from error
+    except OSError as error:
+        raise ConvertError(f"{path} cannot be read ({error.strerror}).") from error
+    return parse_object(text, str(path))
+
+
+def read_object_if_present(path: Path) -> Json:
+    """Return the JSON object in the file at `path`, or an empty one when there is no such file."""
+    return read_object(path) if path.exists() else {}
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> Json:
+    # The safetensors format forbids doubled keys: two readers could disagree on which one counts.
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key appears twice")
+    return result

@@ -1,0 +1,88 @@
+"""The command line of `quietroom`: reads it and hands on. A UserError is one sentence and exit code 2."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from desktop import __version__, i18n, paths
+from desktop.errors import UserError
+from desktop.export import FORMATS
+from desktop.work import jobs
+
+
+def main() -> int:
+    """Runs the command line. Exit codes: 0 done, 2 something a person can act on, 130 on Ctrl-C."""
+    arguments = _parser().parse_args()
+    try:
+        return _run(arguments)
+    except UserError as error:
+        sys.stderr.write(i18n.error_text(error) + "\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    folder: Path = arguments.data_dir or paths.data_folder()
+    if arguments.command == "export":
+        jobs.export(folder, arguments.format, arguments.out, overwrite=arguments.overwrite)
+        sys.stderr.write(i18n.text("notices.exported", path=str(arguments.out)) + "\n")
+        return 0
+    # Qt is loaded only where it is needed.
+    from desktop import app
+
+    if arguments.command == "talk":
+        return app.run_talk(folder, arguments.model, arguments.session)
+    if arguments.command == "bench":
+        return app.run_bench()
+    if _has_screen():
+        return app.run_window(folder, arguments.model)
+    sys.stderr.write(i18n.text("notices.no_screen") + "\n")
+    return app.run_talk(folder, arguments.model, None)
+
+
+def _has_screen() -> bool:
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="quietroom",
+        description="A private companion for talking things through. Without a command: the window.",
+    )
+    parser.add_argument("--version", action="version", version=f"quietroom {__version__}")
+    parser.set_defaults(data_dir=None, model=None)
+    _add_folder(parser)
+    _add_model(parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    talk = commands.add_parser("talk", help="talk in the terminal; stdout carries the answers only")
+    _add_folder(talk)
+    _add_model(talk)
+    which = talk.add_mutually_exclusive_group()
+    which.add_argument("--session", metavar="ID", help="go on with an earlier talk")
+    which.add_argument("--new", action="store_true", help="start a new talk (the default)")
+    export = commands.add_parser("export", help="write all talks to a file")
+    _add_folder(export)
+    export.add_argument("--format", choices=FORMATS, required=True)
+    export.add_argument("--out", type=Path, required=True, metavar="FILE")
+    export.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    bench = commands.add_parser("bench", help="measure, in a temporary folder")
+    bench.add_argument("what", choices=["window"])
+    return parser
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="FOLDER", default=argparse.SUPPRESS, help="where the journal lies"
+    )
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, metavar="GGUF", default=argparse.SUPPRESS, help="the model to talk with")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""The composition root: builds the vault, the engine, the flows and a face, and connects them. Never any policy."""
+
+import json
+import os
+import sys
+import tempfile
+import traceback
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtWidgets import QApplication
+
+from desktop import paths
+from desktop.companions import companion
+from desktop.engine.client import EngineClient
+from desktop.flows.chat import ChatFlow
+from desktop.flows.disclosure import DisclosureFlow
+from desktop.flows.journal import JournalFlow
+from desktop.records import Message, Role, State
+from desktop.safety.screen import screen
+from desktop.store.chats import Chats
+from desktop.store.database import Vault
+from desktop.store.preferences import Preferences
+from desktop.talk import Terminal
+from desktop.ui.bench import LONG_PASTE, TimedApplication, summary
+from desktop.ui.main_window import MainWindow
+
+
+class Rooms:
+    """Everything behind a face, built on one open vault."""
+
+    def __init__(self, vault: Vault, model: Path) -> None:
+        self.vault = vault
+        chats, preferences = Chats(vault), Preferences(vault)
+        self.engine = EngineClient(model, preferences.known_sha256)
+        self.engine.loaded.connect(lambda identity: preferences.keep_sha256(model, identity.sha256))
+        self.chat = ChatFlow(chats, self.engine, companion("quietroom"), screen)
+        self.journal = JournalFlow(chats, vault.folder, vault.key)
+        self.disclosure = DisclosureFlow(preferences)
+
+    def close(self) -> None:
+        """Ends what is under way, keeps it, and closes the vault."""
+        self.chat.leave()
+        self.engine.close()
+        self.journal.close()
+        self.vault.close()
+
+
+def run_talk(folder: Path, model: Path | None, session_id: str | None) -> int:
+    """The terminal face, until the input ends. Returns the exit code. Raises UserError."""
+    application = QCoreApplication.instance() or QCoreApplication(sys.argv[:1])
+    rooms = Rooms(Vault.open(folder), model or paths.starter_model())
+    try:
+        terminal = Terminal(rooms.chat, rooms.disclosure, rooms.engine.start, is_starter=model is None)
+        _install_excepthook(terminal.fail)
+        return terminal.run(application, session_id)
+    finally:
+        rooms.close()
+
+
+def run_window(folder: Path, model: Path | None) -> int:
+    """The window, until it is closed. Returns the exit code. Raises UserError."""
+    application = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(application, QApplication)
+    rooms = Rooms(Vault.open(folder), model or paths.starter_model())
+    try:
+        window = MainWindow(rooms.chat, rooms.journal, rooms.disclosure, is_starter=model is None)
+        _install_excepthook(window.apologize)
+        window.show()
+        rooms.engine.start()
+        return application.exec()
+    finally:
+        rooms.close()
+
+
+def run_bench() -> int:
+    """Times the window's events through a talk, a long paste, a long talk opened, and an export."""
+    application = TimedApplication(sys.argv[:1])
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as temporary:
+        folder = Path(temporary)
+        rooms = Rooms(Vault.open(folder / "vault"), paths.starter_model())
+        rooms.disclosure.accept()
+        old = _fill(rooms.vault, messages=1000)
+        window = MainWindow(rooms.chat, rooms.journal, rooms.disclosure, is_starter=True)
+        window.show()
+        application.until(window.isVisible)
+        application.longest.clear()
+        rooms.engine.start()
+        for words in ("I feel low today.", "What could I do tonight?", LONG_PASTE):
+            with application.timed("paste and send"):
+                window.box.setPlainText(words)
+                window.box.submit()
+            application.until(lambda: not rooms.chat.is_busy)
+        with application.timed("open a talk of 1,000 messages"):
+            window.turn_to(old)
+        window.box.setPlainText("And now?")
+        window.box.submit()
+        application.until(lambda: not rooms.chat.is_busy)
+        rooms.journal.export("json", folder / "out.json")
+        application.until((folder / "out.json").exists)
+        sys.stdout.write(json.dumps(summary(application, folder), indent=1) + "\n")
+        rooms.close()
+    return 0
+
+
+def _fill(vault: Vault, messages: int) -> str:
+    """A session of many messages, for benchmarks; gives its id."""
+    chats = Chats(vault)
+    session = chats.start(uuid.uuid4().hex, "Many words", "2026-01-01T00:00:00.000000Z")
+    for number in range(messages):
+        role = Role.ASSISTANT if number % 2 else Role.USER
+        text = f"{number}: " + "Some words about a day that was long. " * 12
+        chats.add(Message(uuid.uuid4().hex, session.id, role, text, State.DONE, session.created_at))
+    return session.id
+
+
+def _install_excepthook(tell: Callable[[], None]) -> None:
+    """For bugs: a log that holds where and what kind, never values, and one calm word to the person."""
+
+    def hook(kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:
+        log = paths.log_file()
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        frames = "".join(f"  {f.filename}:{f.lineno} {f.name}\n" for f in traceback.extract_tb(trace))
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC).isoformat()} {kind.__name__}\n{frames}")
+        tell()
+
+    sys.excepthook = hook

@@ -1,0 +1,21 @@
+"""What the person has chosen. Kept in the vault; never read from the environment."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`disclosure_accepted_at` is a UTC time, or None until the disclosure was accepted."""
+
+    disclosure_accepted_at: str | None = None
+
+    def to_json(self) -> str:
+        """The settings as one JSON object."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, stored: str) -> "Settings":
+        """Reads what `to_json` wrote; fields of a newer version are left aside."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in json.loads(stored).items() if name in known})

@@ -1,0 +1,269 @@
+"""The window: talks on the left, the talk on the right. It wires widgets to flows and holds no rule of its own."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent, QKeySequence, QShowEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QMainWindow,
+    QMessageBox,
+    QPushButton,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop import i18n
+from desktop.errors import UserError
+from desktop.flows.chat import ChatFlow
+from desktop.flows.disclosure import DisclosureFlow
+from desktop.flows.journal import JournalFlow
+from desktop.records import Message, ModelIdentity, State
+from desktop.ui import theme
+from desktop.ui.chat_view import SHOWN_MESSAGES, ChatView
+from desktop.ui.disclosure import DisclosureDialog
+from desktop.ui.message_box import MessageBox
+
+LISTED_SESSIONS = 200
+EXPORTS = {"export.json": ("json", ".json"), "export.markdown": ("markdown", ".md")}
+
+
+class MainWindow(QMainWindow):
+    """One window on one journal."""
+
+    def __init__(self, chat: ChatFlow, journal: JournalFlow, disclosure: DisclosureFlow, *, is_starter: bool) -> None:
+        super().__init__()
+        self._chat = chat
+        self._journal = journal
+        self._disclosure = disclosure
+        self._is_starter = is_starter
+        self._messages: list[Message] = []
+        self._shown = SHOWN_MESSAGES
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        self.setWindowTitle(i18n.text("chat.window_title"))
+        self.resize(1000, 700)
+        self._build(theme.follow_system(application))
+        self._build_menu()
+        self._connect()
+        application.styleHints().colorSchemeChanged.connect(self._dress)
+        self._list_sessions()
+        self.turn_to(None)
+
+    def apologize(self) -> None:
+        """One calm word about a bug of ours."""
+        box = QMessageBox(QMessageBox.Icon.NoIcon, self.windowTitle(), i18n.text("errors.bug"), parent=self)
+        box.open()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Before the first word comes the disclosure."""
+        super().showEvent(event)
+        if not self._disclosure.is_accepted and not self.findChild(DisclosureDialog):
+            dialog = DisclosureDialog(self, must_accept=True)
+            dialog.accepted.connect(self._accept_disclosure)
+            dialog.rejected.connect(self.close)
+            dialog.open()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """What is under way is kept as far as it came."""
+        self._chat.leave()
+        super().closeEvent(event)
+
+    def _build(self, colours: theme.Theme) -> None:
+        self.sessions = QListWidget()
+        self.sessions.setAccessibleName(i18n.text("chat.session_list"))
+        self.sessions.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.sessions.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.new_talk = QPushButton(i18n.text("chat.new_talk"))
+        self.transcript = ChatView(colours)
+        self.banner = _label("muted")
+        self.notice = _label("notice")
+        self.notice.hide()
+        self.box = MessageBox()
+        self.send = QPushButton(i18n.text("chat.send"))
+        self.send.setObjectName("primary")
+        self.stop = QPushButton(i18n.text("chat.stop"))
+        left = _column(self.new_talk, self.sessions)
+        row = QHBoxLayout()
+        row.addWidget(self.box, 1)
+        row.addLayout(_stack(self.send, self.stop))
+        right = _column(self.banner, self.transcript, self.notice)
+        layout = right.layout()
+        assert isinstance(layout, QVBoxLayout)
+        layout.setStretchFactor(self.transcript, 1)
+        layout.addLayout(row)
+        splitter = QSplitter()
+        splitter.addWidget(left)
+        splitter.addWidget(right)
+        splitter.setSizes([240, 760])
+        splitter.setStretchFactor(1, 1)
+        splitter.setChildrenCollapsible(False)
+        self.setCentralWidget(splitter)
+
+    def _build_menu(self) -> None:
+        talk = self.menuBar().addMenu(i18n.text("menu.talk"))
+        talk.addAction(i18n.text("menu.new"), QKeySequence.StandardKey.New, self._start_new)
+        talk.addAction(i18n.text("menu.export"), QKeySequence("Ctrl+E"), self._ask_export)
+        talk.addSeparator()
+        talk.addAction(i18n.text("menu.quit"), QKeySequence("Ctrl+Q"), self.close)
+        about = self.menuBar().addMenu(i18n.text("menu.help"))
+        about.addAction(i18n.text("menu.disclosure"), self._show_disclosure)
+
+    def _connect(self) -> None:
+        self.new_talk.clicked.connect(self._start_new)
+        self.sessions.itemActivated.connect(self._open_item)
+        self.sessions.itemClicked.connect(self._open_item)
+        self.box.submitted.connect(self._send)
+        self.send.clicked.connect(self.box.submit)
+        self.stop.clicked.connect(self._chat.stop)
+        self.transcript.earlier_wanted.connect(self._show_earlier)
+        self._chat.model_known.connect(self._learn_model)
+        self._chat.saved.connect(self._saved)
+        self._chat.answer_began.connect(self.transcript.begin)
+        self._chat.answer_grew.connect(self.transcript.grow)
+        self._chat.answered.connect(self._answered)
+        self._chat.failed.connect(self._tell)
+        self._chat.forgot.connect(lambda count: self._notify(i18n.text("notices.unseen", count=count)))
+        self._chat.settled.connect(self._show_activity)
+        self._journal.exported.connect(lambda path: self._notify(i18n.text("notices.exported", path=path)))
+        self._journal.failed.connect(self._tell)
+
+    def _send(self, text: str) -> None:
+        self.notice.hide()
+        try:
+            self._chat.send(text)
+        except UserError as error:
+            # The words stay in the box.
+            self._tell(error)
+            return
+        self.box.clear()
+
+    def _saved(self, message: Message) -> None:
+        if not self._messages:
+            self.transcript.show_messages([], 0)
+        self._messages.append(message)
+        self.transcript.add(message)
+        self._list_sessions()
+        self._show_activity()
+
+    def _answered(self, answer: Message) -> None:
+        self._messages.append(answer)
+        if answer.state == State.INTERRUPTED:
+            self.transcript.mark_interrupted()
+
+    def _start_new(self) -> None:
+        self.turn_to(None)
+        self.box.setFocus()
+
+    def _open_item(self, item: QListWidgetItem) -> None:
+        session_id = item.data(Qt.ItemDataRole.UserRole)
+        if session_id != self._chat.session_id:
+            self.turn_to(session_id)
+
+    def turn_to(self, session_id: str | None) -> None:
+        """Shows a talk, or a new one."""
+        try:
+            self._messages = self._chat.open(session_id)
+        except UserError as error:
+            self._tell(error)
+            return
+        self._shown = SHOWN_MESSAGES
+        self.notice.hide()
+        self._paint_messages()
+        self._list_sessions()
+        self._show_activity()
+
+    def _show_earlier(self) -> None:
+        self._shown *= 2
+        self._paint_messages()
+
+    def _paint_messages(self) -> None:
+        self.transcript.show_messages(self._messages[-self._shown :], max(len(self._messages) - self._shown, 0))
+
+    def _list_sessions(self) -> None:
+        self.sessions.clear()
+        for session in self._journal.sessions(LISTED_SESSIONS):
+            item = QListWidgetItem(session.title or i18n.text("chat.untitled"))
+            item.setData(Qt.ItemDataRole.UserRole, session.id)
+            item.setToolTip(f"{session.updated_at[:10]} {session.updated_at[11:16]} UTC")
+            self.sessions.addItem(item)
+            if session.id == self._chat.session_id:
+                self.sessions.setCurrentItem(item)
+
+    def _show_activity(self) -> None:
+        self.stop.setEnabled(self._chat.is_busy)
+
+    def _learn_model(self, model: ModelIdentity) -> None:
+        starter = i18n.text("notices.starter")
+        self.banner.setText(starter if self._is_starter else i18n.text("notices.model", name=model.name))
+
+    def _tell(self, error: UserError) -> None:
+        self._notify(i18n.error_text(error))
+
+    def _notify(self, words: str) -> None:
+        self.notice.setText(words)
+        self.notice.setAccessibleName(words)
+        self.notice.show()
+
+    def _accept_disclosure(self) -> None:
+        try:
+            self._disclosure.accept()
+        except UserError as error:
+            self._tell(error)
+        self.box.setFocus()
+
+    def _show_disclosure(self) -> None:
+        DisclosureDialog(self, must_accept=False).open()
+
+    def _ask_export(self) -> None:
+        dialog = QFileDialog(self, i18n.text("export.title"))
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilters([i18n.text(name) for name in EXPORTS])
+        dialog.setDefaultSuffix("json")
+        dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(_format_of(chosen)[1]))
+        dialog.fileSelected.connect(
+            lambda path: self._journal.export(_format_of(dialog.selectedNameFilter())[0], Path(path))
+        )
+        dialog.open()
+
+    def _dress(self) -> None:
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        self.transcript.dress(theme.follow_system(application))
+        self._paint_messages()
+
+
+def _format_of(name_filter: str) -> tuple[str, str]:
+    """The format's name and its files' ending, for one of the dialog's filters."""
+    return next(found for name, found in EXPORTS.items() if i18n.text(name) == name_filter)
+
+
+def _label(name: str) -> QLabel:
+    label = QLabel()
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def _column(*widgets: QWidget) -> QWidget:
+    column = QWidget()
+    layout = QVBoxLayout(column)
+    layout.setContentsMargins(8, 8, 8, 8)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return column
+
+
+def _stack(*buttons: QPushButton) -> QVBoxLayout:
+    layout = QVBoxLayout()
+    layout.addStretch()
+    for button in buttons:
+        layout.addWidget(button)
+    return layout

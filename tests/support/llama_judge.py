@@ -1,0 +1,75 @@
+"""llama.cpp and the gguf package as judges of a GGUF file; never asked how it was made."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Llama:
+    """llama.cpp itself, for the questions the tests ask it."""
+
+    folder: Path
+
+    def quantize(self, source: Path, file_type: int) -> Path:
+        """Return what llama.cpp's own quantizer makes of `source`."""
+        target = self.folder / f"{source.stem}-{file_type}.gguf"
+        parameters = llama_cpp.llama_model_quantize_default_params()
+        parameters.ftype, parameters.nthread = file_type, 1
+        names = str(source).encode(), str(target).encode()
+        assert llama_cpp.llama_model_quantize(*names, ctypes.byref(parameters)) == 0
+        return target
+
+    def logits(self, path: Path, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """Return the logits (tokens x vocabulary) after each of `tokens`."""
+        model = self._open(path, logits_all=True)
+        model.eval(list(tokens))
+        logits = np.array(model.scores[: len(tokens)])
+        model.close()
+        return logits
+
+    def tokenize(self, path: Path, texts: Sequence[str], *, special: bool = False) -> list[list[int]]:
+        """Return the tokens of each text, without the ones that are added to a whole text."""
+        model = self._open(path, vocab_only=True)
+        tokens = [model.tokenize(text.encode(), add_bos=False, special=special) for text in texts]
+        model.close()
+        return tokens
+
+    def answer(self, path: Path, text: str, most: int) -> tuple[str, str]:
+        """Return the likeliest answer to a message and why it ended."""
+        model = self._open(path)
+        message: list[llama_cpp.ChatCompletionRequestMessage] = [{"role": "user", "content": text}]
+        reply = model.create_chat_completion(message, temperature=0, max_tokens=most)
+        model.close()
+        assert isinstance(reply, dict)
+        choice = reply["choices"][0]
+        return choice["message"]["content"] or "", choice["finish_reason"] or ""
+
+    def _open(self, path: Path, *, logits_all: bool = False, vocab_only: bool = False) -> llama_cpp.Llama:
+        return llama_cpp.Llama(
+            str(path), n_ctx=256, n_threads=1, verbose=False, logits_all=logits_all, vocab_only=vocab_only
+        )
+
+
+def read_tensors(path: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
+    """Return the type, the shape (rows first) and the bytes of each tensor."""
+    return {
+        tensor.name: (
+            gguf.GGMLQuantizationType(tensor.tensor_type).name,
+            tuple(int(length) for length in reversed(tensor.shape)),
+            tensor.data.tobytes(),
+        )
+        for tensor in gguf.GGUFReader(path).tensors
+    }
+
+
+def read_metadata(path: Path) -> dict[str, object]:
+    """Return the metadata as plain values."""
+    fields = gguf.GGUFReader(path).fields
+    return {key: field.contents() for key, field in fields.items() if not key.startswith("GGUF.")}
