@@ -62,10 +62,10 @@ def test_every_error_code_has_its_sentence_and_every_text_is_used() -> None:
     raised = set(re.findall(r'UserError\(\s*"(\w+)"', code))
     sentences = set(texts["errors"])
     assert raised <= sentences, raised - sentences
-    for section, entries in texts.items():
-        for key in entries:
-            used = section == "errors" and key in quoted
-            assert used or f'"{section}.{key}"' in code, f"{section}.{key} is shown nowhere"
+    shown = set(re.findall(rf'"((?:{"|".join(texts)})\.\w+)"', code))
+    written = {f"{section}.{key}" for section, entries in texts.items() for key in entries}
+    assert shown <= written, shown - written
+    assert written - shown <= {f"errors.{key}" for key in quoted}, written - shown
 
 
 def test_every_dependency_is_locked_by_hash_and_earns_its_line() -> None:

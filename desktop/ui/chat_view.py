@@ -87,7 +87,8 @@ class ChatView(QTextBrowser):
 
     def mark_interrupted(self) -> None:
         """Says that the answer begun last is not whole."""
-        self._end().insertText(f"  ({i18n.text('chat.stopped')})", self._character_format(self._theme.muted))
+        words = i18n.text("chat.stopped")
+        self._end().insertText(f"  ({words})", self._character_format(self._theme.muted))
 
     def _paint_due(self) -> None:
         for _ in range(min(PAINTED_AT_ONCE, len(self._due))):
