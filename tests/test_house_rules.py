@@ -62,7 +62,7 @@ def test_every_error_code_has_its_sentence_and_every_text_is_used() -> None:
     raised = set(re.findall(r'UserError\(\s*"(\w+)"', code))
     sentences = set(texts["errors"])
     assert raised <= sentences, raised - sentences
-    shown = set(re.findall(rf'"((?:{"|".join(texts)})\.\w+)"', code))
+    shown = set(re.findall(rf'"((?:{"|".join(texts)})\.\w+)"', code)) - {"journal.db"}  # a file, not a text
     written = {f"{section}.{key}" for section, entries in texts.items() for key in entries}
     assert shown <= written, shown - written
     assert written - shown <= {f"errors.{key}" for key in quoted}, written - shown
