@@ -14,9 +14,10 @@ from types import TracebackType
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QApplication
 
-from desktop import paths
+from desktop import i18n, paths
 from desktop.companions import companion
 from desktop.engine.client import EngineClient
+from desktop.errors import UserError
 from desktop.flows.chat import ChatFlow
 from desktop.flows.disclosure import DisclosureFlow
 from desktop.flows.journal import JournalFlow
@@ -27,6 +28,7 @@ from desktop.store.database import Vault
 from desktop.store.preferences import Preferences
 from desktop.talk import Terminal
 from desktop.ui.bench import LONG_PASTE, TimedApplication, summary
+from desktop.ui.farewell import say_and_leave
 from desktop.ui.main_window import MainWindow
 
 
@@ -66,7 +68,11 @@ def run_window(folder: Path, model: Path | None) -> int:
     """The window, until it is closed. Returns the exit code. Raises UserError."""
     application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
-    rooms = Rooms(Vault.open(folder), model or paths.starter_model())
+    try:
+        rooms = Rooms(Vault.open(folder), model or paths.starter_model())
+    except UserError as error:
+        say_and_leave(i18n.error_text(error))
+        raise
     try:
         window = MainWindow(rooms.chat, rooms.journal, rooms.disclosure, is_starter=model is None)
         _install_excepthook(window.apologize)

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.programs import BIN, Talk, export, run, texts
+from support.programs import BIN, Talk, export, run, run_mounting, texts
 
 
 @pytest.fixture
@@ -247,17 +247,17 @@ def test_a_terminal_asks_for_acceptance_once(folder: Path, tiny: Path) -> None:
 
 
 def test_a_full_disk_is_told_and_what_was_kept_stays(tiny: Path, tmp_path: Path) -> None:
-    script = f"""
+    script = """
         set -e
-        mkdir {tmp_path}/small
-        mount -t tmpfs -o size=700k,mode=0700 tmpfs {tmp_path}/small
-        (echo first; head -c 150000 /dev/zero | tr '\\0' x; echo; head -c 190000 /dev/zero | tr '\\0' y; echo;
-         head -c 190000 /dev/zero | tr '\\0' z; echo) |
-            {BIN}/quietroom talk --data-dir {tmp_path}/small/d --model {tiny} \
-                >{tmp_path}/answers 2>{tmp_path}/notices || echo $? >{tmp_path}/code
-        {BIN}/quietroom export --data-dir {tmp_path}/small/d --format json --out {tmp_path}/out.json
+        cd "$2"
+        mkdir small
+        mount -t tmpfs -o size=700k,mode=0700 tmpfs small
+        (echo first; yes x | head -n 75000 | tr -d '\\n'; echo; yes y | head -n 190000 | tr -d '\\n'; echo;
+         yes z | head -n 190000 | tr -d '\\n'; echo) |
+            "$0" talk --data-dir small/d --model "$1" >answers 2>notices || echo $? >code
+        "$0" export --data-dir small/d --format json --out out.json
     """
-    subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script], check=True, timeout=60)
+    assert run_mounting(script, BIN / "quietroom", tiny, tmp_path).returncode == 0
     assert (tmp_path / "code").read_text() == "2\n"
     notices = (tmp_path / "notices").read_text()
     assert notices.count("The disk is full") == 1

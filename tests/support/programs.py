@@ -19,6 +19,12 @@ def run(program: str, *arguments: str | Path, stdin: bytes = b"") -> subprocess.
     return subprocess.run([BIN / program, *arguments], input=stdin, capture_output=True, timeout=PATIENCE, check=False)
 
 
+def run_mounting(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    """Runs a shell script that may mount file systems of its own, root or not; `arguments` become $0, $1, ..."""
+    namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script]
+    return subprocess.run([*namespace, *arguments], capture_output=True, timeout=PATIENCE, check=False)
+
+
 def export(folder: Path, out: Path) -> list[dict[str, Any]]:
     """The sessions of the journal in `folder`, as `quietroom export` gives them."""
     done = run("quietroom", "export", "--data-dir", folder, "--format", "json", "--out", out, "--overwrite")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlite_utils.db import Database
+from support.programs import run_mounting
 
 from desktop.errors import UserError
 from desktop.records import Message, Role, State
@@ -180,11 +181,8 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_a_read_only_disk_is_told(tmp_path: Path) -> None:
-    script = f"""
-        mkdir {tmp_path}/ro && mount -t tmpfs -o ro tmpfs {tmp_path}/ro &&
-        {sys.executable} -m desktop talk --data-dir {tmp_path}/ro </dev/null
-    """
-    done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script], capture_output=True)
+    script = 'mkdir "$1" && mount -t tmpfs -o ro tmpfs "$1" && "$0" -m desktop talk --data-dir "$1" </dev/null'
+    done = run_mounting(script, sys.executable, tmp_path / "ro")
     assert done.returncode == 2
     assert done.stderr.count(b"\n") == 1
     assert b"cannot write" in done.stderr

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialogButtonBox
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from desktop import app, i18n
+from desktop.errors import UserError
 from desktop.records import State
 from desktop.store.chats import Chats
 from desktop.store.database import Vault
@@ -184,3 +185,20 @@ def test_both_themes_are_readable() -> None:
         assert contrast(theme.muted, theme.base) >= 4.5
         assert contrast(theme.muted, theme.own) >= 4.5
         assert contrast(theme.on_accent, theme.accent) >= 4.5
+
+
+def test_a_second_window_on_one_folder_says_so_and_leaves(
+    house: House, tiny: Path, qtbot: QtBot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[str] = []
+
+    def read_and_close() -> None:
+        box = QApplication.activeModalWidget()
+        assert isinstance(box, QMessageBox)
+        shown.append(box.text())
+        box.accept()
+
+    QTimer.singleShot(300, read_and_close)
+    with pytest.raises(UserError, match="folder_in_use"):
+        app.run_window(house.rooms.vault.folder, tiny)
+    assert "already open" in shown[0]
