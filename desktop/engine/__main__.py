@@ -59,17 +59,19 @@ class Child:
         model = self._model
         if model is None:
             raise UserError("engine_ended")
-        max_tokens = min(request["max_tokens"], model.context_length // 2)
 
         def prompt(turns: list[Turn]) -> list[int]:
             return model.tokens(context.merge(turns))
 
-        budget = model.context_length - max_tokens
-        fitted = context.fit(request["turns"], budget, lambda turns: len(prompt(turns)))
+        fitted = context.fit_into(
+            model.context_length, request["max_tokens"], request["turns"], lambda turns: len(prompt(turns))
+        )
         if fitted is None:
             raise UserError("message_too_long")
         turns, unseen = fitted
-        answer = model.answer(prompt(turns), request["sampling"], max_tokens)
+        tokens = prompt(turns)
+        room = model.context_length - len(tokens)
+        answer = model.answer(tokens, request["sampling"], min(request["max_tokens"], room))
         # A stop that came before this line is known by its id, a later one by the model's own flag.
         model.begin()
         while self._stopped_id < request["id"]:

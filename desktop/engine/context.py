@@ -16,7 +16,21 @@ def merge(turns: list[Turn]) -> list[Turn]:
     return merged
 
 
-def fit(turns: list[Turn], budget: int, count: Callable[[list[Turn]], int]) -> tuple[list[Turn], int] | None:
+Count = Callable[[list[Turn]], int]
+
+
+def fit_into(context_length: int, answer_tokens: int, turns: list[Turn], count: Count) -> tuple[list[Turn], int] | None:
+    """What `fit` gives for a model of `context_length` tokens with room for an answer.
+
+    A very small context goes without the system text, and then with less room for the answer, before a
+    message counts as too long (None).
+    """
+    budget = context_length - min(answer_tokens, context_length // 2)
+    talk = turns[1:] if turns[0]["role"] == "system" else turns
+    return fit(turns, budget, count) or fit(talk, budget, count) or fit(talk, context_length * 7 // 8, count)
+
+
+def fit(turns: list[Turn], budget: int, count: Count) -> tuple[list[Turn], int] | None:
     """The system turn and the latest turns that fit into `budget` tokens, and how many were left out.
 
     `count` gives the tokens of a rendered prompt. The talk is walked from its beginning, and when it outgrows

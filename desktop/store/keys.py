@@ -1,6 +1,6 @@
 """The vault's key: made once, kept behind one small interface. Never in the database, never in a log.
 
-`key` holds the 32 bytes as hex digits. `keys.json` holds a check of them (HMAC-SHA256 over a fixed text), so
+`key` holds the 32 bytes. `keys.json` holds a check of them (HMAC-SHA256 over a fixed text), so
 that a wrong key and a damaged journal are told apart; it is written last, once the journal stands, and so
 also tells a finished first start from one that was cut short.
 """
@@ -54,7 +54,7 @@ class KeyFile:
     def create(self) -> bytes:
         """Makes a new key, mode 0600 and on the disk before this returns. Raises OSError."""
         key = secrets.token_bytes(KEY_BYTES)
-        _write_private(self._key, key.hex().encode("ascii") + b"\n")
+        _write_private(self._key, key)
         return key
 
     def seal(self, key: bytes) -> None:
@@ -66,7 +66,7 @@ class KeyFile:
         if not self._key.exists():
             raise UserError("key_missing", path=str(self._key))
         try:
-            key = bytes.fromhex(self._key.read_text("ascii"))
+            key = self._key.read_bytes()
             check = json.loads(self._seal.read_text("ascii"))["check"] if self.sealed else _check(key)
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise UserError("key_damaged", path=str(self._key)) from error

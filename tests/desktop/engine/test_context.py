@@ -2,7 +2,7 @@
 
 import itertools
 
-from desktop.engine.context import fit, merge
+from desktop.engine.context import fit, fit_into, merge
 from desktop.engine.protocol import Turn
 
 
@@ -50,6 +50,14 @@ def test_a_last_message_that_does_not_fit_is_refused_and_an_earlier_one_is_left_
         [turn("system", 20), turn("user", 5)],
         3,
     )
+
+
+def test_a_tiny_context_goes_without_the_system_text_before_it_refuses() -> None:
+    system, message = turn("system", 80), turn("user", 40)
+    assert fit_into(400, 100, [system, message], count) == ([system, message], 0)
+    assert fit_into(100, 100, [system, message], count) == ([message], 0)
+    assert fit_into(100, 100, [system, turn("user", 80)], count) == ([turn("user", 80)], 0)
+    assert fit_into(100, 100, [system, turn("user", 90)], count) is None
 
 
 def test_messages_that_stayed_unanswered_are_joined() -> None:

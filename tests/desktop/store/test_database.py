@@ -103,7 +103,7 @@ def test_the_key_and_the_journal_are_told_apart(tmp_path: Path) -> None:
             ("key", None, "key_missing"),
             ("key", b"", "key_damaged"),
             ("key", b"not hex", "key_damaged"),
-            ("key", b"00" * 32 + b"\n", "key_wrong"),
+            ("key", b"0" * 32, "key_wrong"),
             ("keys.json", b"{}", "key_damaged"),
             ("keys.json", b"", "key_damaged"),
             (FILE, None, "journal_damaged"),
