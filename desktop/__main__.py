@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from desktop import __version__, i18n, paths
+from desktop import __version__, i18n, paths, verbs
 from desktop.errors import UserError
 from desktop.export import FORMATS
-from desktop.work import jobs
+from desktop.verbs import Asker
 
 
 def main() -> int:
@@ -26,21 +26,32 @@ def main() -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.data_dir or paths.data_folder()
-    if arguments.command == "export":
-        jobs.export(folder, arguments.format, arguments.out, overwrite=arguments.overwrite)
-        sys.stderr.write(i18n.text("notices.exported", path=str(arguments.out)) + "\n")
-        return 0
+    asker = Asker(arguments.passphrase_file)
+    match arguments.command:
+        case "export":
+            verbs.export(folder, asker, arguments.format, arguments.out, overwrite=arguments.overwrite)
+            return 0
+        case "passphrase":
+            new = Asker(arguments.new_passphrase_file, "unlock.new")
+            verbs.passphrase(folder, asker, new, remove=arguments.remove)
+            return 0
+        case "unlock":
+            new = Asker(arguments.new_passphrase_file, "unlock.new")
+            verbs.unlock(folder, Asker(arguments.recovery_file, "unlock.code"), new)
+            return 0
+        case "rekey":
+            verbs.rekey(folder, asker)
+            return 0
     # Qt is loaded only where it is needed.
     from desktop import app
 
-    if arguments.command == "talk":
-        return app.run_talk(folder, arguments.model, arguments.session)
     if arguments.command == "bench":
         return app.run_bench()
-    if _has_screen():
-        return app.run_window(folder, arguments.model)
-    sys.stderr.write(i18n.text("notices.no_screen") + "\n")
-    return app.run_talk(folder, arguments.model, None)
+    if arguments.command is None and _has_screen():
+        return app.run_window(folder, asker.passphrase if arguments.passphrase_file else None, arguments.model)
+    if arguments.command is None:
+        sys.stderr.write(i18n.text("notices.no_screen") + "\n")
+    return app.run_talk(folder, asker.passphrase, arguments.model, getattr(arguments, "session", None))
 
 
 def _has_screen() -> bool:
@@ -61,21 +72,29 @@ def _parser() -> argparse.ArgumentParser:
         description="A private companion for talking things through. Without a command: the window.",
     )
     parser.add_argument("--version", action="version", version=f"quietroom {__version__}")
-    parser.set_defaults(data_dir=None, model=None)
+    parser.set_defaults(data_dir=None, model=None, passphrase_file=None)
     _add_folder(parser)
     _add_model(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     talk = commands.add_parser("talk", help="talk in the terminal; stdout carries the answers only")
-    _add_folder(talk)
     _add_model(talk)
     which = talk.add_mutually_exclusive_group()
     which.add_argument("--session", metavar="ID", help="go on with an earlier talk")
     which.add_argument("--new", action="store_true", help="start a new talk (the default)")
     export = commands.add_parser("export", help="write all talks to a file")
-    _add_folder(export)
     export.add_argument("--format", choices=FORMATS, required=True)
     export.add_argument("--out", type=Path, required=True, metavar="FILE")
     export.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    passphrase = commands.add_parser("passphrase", help="set, change or remove the passphrase")
+    passphrase.add_argument("--remove", action="store_true", help="open by a key file from now on")
+    unlock = commands.add_parser("unlock", help="set a new passphrase by the recovery code")
+    unlock.add_argument("--recovery", action="store_true", required=True, help="by the recovery code")
+    unlock.add_argument("--recovery-file", type=Path, metavar="FILE", help="its first line is the recovery code")
+    for command in (passphrase, unlock):
+        command.add_argument("--new-passphrase-file", type=Path, metavar="FILE", help="its first line is the new one")
+    rekey = commands.add_parser("rekey", help="make a new key and write the journal anew under it")
+    for command in (talk, export, passphrase, unlock, rekey):
+        _add_folder(command)
     bench = commands.add_parser("bench", help="measure, in a temporary folder")
     bench.add_argument("what", choices=["window"])
     return parser
@@ -84,6 +103,13 @@ def _parser() -> argparse.ArgumentParser:
 def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir", type=Path, metavar="FOLDER", default=argparse.SUPPRESS, help="where the journal lies"
+    )
+    parser.add_argument(
+        "--passphrase-file",
+        type=Path,
+        metavar="FILE",
+        default=argparse.SUPPRESS,
+        help="its first line is the passphrase",
     )
 
 

@@ -6,9 +6,15 @@ from dataclasses import asdict, dataclass, fields
 
 @dataclass(frozen=True)
 class Settings:
-    """`disclosure_accepted_at` is a UTC time, or None until the disclosure was accepted."""
+    """`disclosure_accepted_at` is a UTC time, or None until the disclosure was accepted.
+
+    `passphrase_offered`: whether the first choice of a lock was put before the person. `idle_minutes`: after how
+    long without a touch a locked vault closes its door.
+    """
 
     disclosure_accepted_at: str | None = None
+    passphrase_offered: bool = False
+    idle_minutes: int = 15
 
     def to_json(self) -> str:
         """The settings as one JSON object."""

@@ -40,7 +40,7 @@ class JournalFlow(QObject):
                 "do": "export",
                 "folder": str(self._folder),
                 "key": self._key.hex(),
-                "format": format_name,
+                "format_name": format_name,
                 "out": str(out),
                 "overwrite": True,
             }
@@ -53,7 +53,7 @@ class JournalFlow(QObject):
     def _hear(self, message: dict[str, Any]) -> None:
         self._work.close()
         match message:
-            case {"event": "exported", "path": str(path)}:
+            case {"event": "done", "path": str(path)}:
                 self.exported.emit(path)
             case {"event": "failed", "code": str(code), "details": dict(details)}:
                 self.failed.emit(UserError(code, **details))

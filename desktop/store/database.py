@@ -2,17 +2,76 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import sqlcipher3
 from filelock import FileLock, Timeout
 from sqlite_utils.db import Database
 
 from desktop.errors import UserError
-from desktop.store.keys import KeyFile, KeySource, sync_folder
+from desktop.store.files import sync_folder
+from desktop.store.keys import Cost, new_key
+from desktop.store.locks import FIRST_JOURNAL, Locks
 from desktop.store.migrations import STEPS, migrations
 
-FILE = "journal.db"
+
+class Opener(Protocol):
+    """A way to open a vault, and to lock a new one."""
+
+    def unlock(self, locks: Locks, folder: Path) -> bytes:
+        """The data key. Raises UserError."""
+        ...
+
+    def set_up(self, locks: Locks, key: bytes, folder: Path) -> Locks:
+        """The locks of a new vault. Raises OSError."""
+        ...
+
+
+class ByFile:
+    """By the key file beside the journal."""
+
+    def unlock(self, locks: Locks, folder: Path) -> bytes:
+        """The data key. Raises UserError."""
+        return locks.open_by_file(folder)
+
+    def set_up(self, locks: Locks, key: bytes, folder: Path) -> Locks:
+        """One lock, which the key file opens. Raises OSError."""
+        return locks.with_file(key, folder)
+
+
+@dataclass(frozen=True)
+class ByPassphrase:
+    """By a passphrase; `cost` is what a new lock makes a guess cost."""
+
+    passphrase: str
+    cost: Cost
+
+    def unlock(self, locks: Locks, _folder: Path) -> bytes:
+        """The data key. Raises UserError."""
+        return locks.open_by_passphrase(self.passphrase)
+
+    def set_up(self, locks: Locks, key: bytes, _folder: Path) -> Locks:
+        """One lock, which the passphrase opens."""
+        return locks.with_passphrase(key, self.passphrase, self.cost)
+
+
+@dataclass(frozen=True)
+class ByKey:
+    """By the data key itself, which another process of ours has found."""
+
+    key: bytes
+
+    def unlock(self, locks: Locks, folder: Path) -> bytes:
+        """The data key, if it is the one. Raises UserError("key_wrong")."""
+        if not locks.fits(self.key):
+            raise UserError("key_wrong", path=str(folder))
+        return self.key
+
+    def set_up(self, locks: Locks, _key: bytes, _folder: Path) -> Locks:
+        """Adds no lock."""
+        return locks
 
 
 class Vault:
@@ -22,44 +81,81 @@ class Vault:
     `Vault.open_beside` reads an existing one while another process may be writing it.
     """
 
-    def __init__(self, folder: Path, db: Database, key: bytes, lock: FileLock | None) -> None:
+    def __init__(
+        self, folder: Path, locks: Locks, db: Database, key: bytes, held: FileLock | None, *, is_new: bool = False
+    ) -> None:
         self.folder = folder
+        self.is_new = is_new
+        self.locks = locks
         self.db = db
         self.key = key
-        self._lock = lock
+        self._held = held
 
     @classmethod
-    def open(cls, folder: Path) -> "Vault":
-        """Opens or makes the vault in `folder`. Raises UserError."""
-        lock = _take(folder)
+    def open(cls, folder: Path, opener: Opener | None = None) -> "Vault":
+        """Opens or makes the vault in `folder`, by its key file unless told otherwise. Raises UserError."""
+        opener = opener or ByFile()
+        held = _take(folder)
         try:
-            keys = KeyFile(folder)
-            is_new = not keys.sealed and not (folder / FILE).exists()
-            key = _make(folder, keys) if is_new else _key_of(folder, keys)
-            db = _connect(folder / FILE, key)
-            if not keys.sealed:
-                keys.seal(key)
+            locks = Locks.read(folder)
+            is_new = _is_new(folder, locks)
+            if is_new:
+                locks, key = _make(folder, opener)
+            else:
+                locks, key = _unlock(folder, locks, opener)
+            db = connect(folder / locks.journal, key)
+            if not locks.finished:
+                locks = replace(locks, finished=True)
+                locks.save(folder)
+            locks.mend_copy(folder)
+            remove_leftovers(folder, locks)
         except BaseException as error:
-            lock.release()
+            held.release()
             if isinstance(error, OSError):
                 raise UserError("folder_not_writable", path=str(folder)) from error
             raise
-        return cls(folder, db, key, lock)
+        return cls(folder, locks, db, key, held, is_new=is_new)
 
     @classmethod
-    def open_beside(cls, folder: Path, key: bytes | None = None) -> "Vault":
-        """Opens an existing vault without the lock; `key` spares reading the key file. Raises UserError."""
-        keys = KeyFile(folder)
-        if not keys.sealed and not (folder / FILE).exists():
+    def open_beside(cls, folder: Path, opener: Opener | None = None) -> "Vault":
+        """Opens an existing vault without taking it. Raises UserError."""
+        locks = Locks.read(folder)
+        if _is_new(folder, locks):
             raise UserError("no_journal", path=str(folder))
-        key = key or _key_of(folder, keys)
-        return cls(folder, _connect(folder / FILE, key), key, None)
+        locks, key = _unlock(folder, locks, opener or ByFile())
+        return cls(folder, locks, connect(folder / locks.journal, key), key, None)
 
     def close(self) -> None:
         """Closes the file and gives the folder free."""
         self.db.conn.close()
-        if self._lock:
-            self._lock.release()
+        if self._held:
+            self._held.release()
+
+
+def _is_new(folder: Path, locks: Locks | None) -> bool:
+    """Whether there is no vault here yet, or only a first start that was cut short before its journal stood."""
+    if (folder / FIRST_JOURNAL).exists():
+        return False
+    return locks is None or not locks.finished
+
+
+def _unlock(folder: Path, locks: Locks | None, opener: Opener) -> tuple[Locks, bytes]:
+    """The key of a vault that exists; a journal that is gone or empty is damage, never a new vault."""
+    if locks is None:
+        raise UserError("key_missing", path=str(folder / "keys.json"))
+    key = opener.unlock(locks, folder)
+    database = folder / locks.journal
+    if not database.exists() or database.stat().st_size == 0:
+        raise UserError("journal_damaged", path=str(database))
+    return locks, key
+
+
+def remove_leftovers(folder: Path, locks: Locks) -> None:
+    """Removes databases and key files that `locks`, the ones that count, do not name: a rekey was cut short."""
+    named = {locks.key_file} if "file" in locks.locks else set()
+    for path in [*folder.glob("journal*.db*"), *folder.glob("key-*"), *folder.glob("key")]:
+        if not path.name.startswith(locks.journal) and path.name not in named:
+            path.unlink()
 
 
 def _take(folder: Path) -> FileLock:
@@ -77,29 +173,22 @@ def _take(folder: Path) -> FileLock:
     return lock
 
 
-def _make(folder: Path, keys: KeySource) -> bytes:
-    """A new key and an empty journal under its own name only once it is whole."""
-    key = keys.create()
-    part = folder / f"{FILE}.part"
-    for stale in folder.glob(f"{FILE}.part*"):
+def _make(folder: Path, opener: Opener) -> tuple[Locks, bytes]:
+    """A new key, its locks, and an empty journal that gets its name only once it is whole."""
+    key = new_key()
+    locks = opener.set_up(Locks.new(key), key, folder)
+    locks.save(folder)
+    part = folder / f"{locks.journal}.part"
+    for stale in folder.glob(f"{locks.journal}.part*"):
         stale.unlink()
     part.touch(mode=0o600)
-    _connect(part, key).conn.close()
-    part.rename(folder / FILE)
+    connect(part, key).conn.close()
+    part.rename(folder / locks.journal)
     sync_folder(folder)
-    return key
+    return locks, key
 
 
-def _key_of(folder: Path, keys: KeySource) -> bytes:
-    """The key of a vault that exists; a journal that is gone or empty is damage, never a new vault."""
-    key = keys.read()
-    database = folder / FILE
-    if not database.exists() or database.stat().st_size == 0:
-        raise UserError("journal_damaged", path=str(database))
-    return key
-
-
-def _connect(path: Path, key: bytes) -> Database:
+def connect(path: Path, key: bytes) -> Database:
     """The open, migrated database. The key is given raw, so that no key derivation is paid again."""
     with told(path):
         conn = sqlcipher3.connect(str(path), isolation_level=None, timeout=10)

@@ -1,104 +1,111 @@
-"""The vault's key: made once, kept behind one small interface. Never in the database, never in a log.
+"""Keys: made, derived, wrapped. Never kept here, never logged.
 
-`key` holds the 32 bytes. `keys.json` holds a check of them (HMAC-SHA256 over a fixed text), so
-that a wrong key and a damaged journal are told apart; it is written last, once the journal stands, and so
-also tells a finished first start from one that was cut short.
+Passphrase: Argon2id (RFC 9106). Wrapping: AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce in front.
+Recovery code: 20 random bytes and 5 of their SHA-256, in base32 (RFC 4648), as 8 groups of 5 letters.
 """
 
+import base64
 import hashlib
 import hmac
-import json
 import os
 import secrets
-from pathlib import Path
-from typing import Protocol
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from desktop.errors import UserError
 
 KEY_BYTES = 32
+SALT_BYTES = 16
+NONCE_BYTES = 12
+RECOVERY_SECRET, RECOVERY_CHECK = 20, 5
+
+LEAST_MEMORY_KIB = 64 * 1024
+MOST_MEMORY_KIB = 1024 * 1024
+PASSES = 3
+# Letters that base32 does not have, as people write them for those it has.
+_MISREAD = str.maketrans("0189", "OIBG")
 
 
-class KeySource(Protocol):
-    """Whatever can hand over the 32 bytes that open the vault."""
+@dataclass(frozen=True)
+class Cost:
+    """How hard Argon2id makes a guess: memory in KiB, passes over it, lanes side by side."""
 
-    def create(self) -> bytes:
-        """Makes and keeps a new key. Raises OSError if it cannot be kept."""
-        ...
-
-    def read(self) -> bytes:
-        """The key. Raises UserError if it is missing, damaged or the wrong one."""
-        ...
-
-    def seal(self, key: bytes) -> None:
-        """Marks the vault as finished and keeps the check of its key."""
-        ...
-
-    @property
-    def sealed(self) -> bool:
-        """Whether this vault was ever finished."""
-        ...
+    memory_kib: int = LEAST_MEMORY_KIB
+    passes: int = PASSES
+    lanes: int = 2
 
 
-class KeyFile:
-    """The key in a file beside the journal, readable by its owner alone."""
-
-    def __init__(self, folder: Path) -> None:
-        self._key = folder / "key"
-        self._seal = folder / "keys.json"
-
-    @property
-    def sealed(self) -> bool:
-        """Whether this vault was ever finished."""
-        return self._seal.exists()
-
-    def create(self) -> bytes:
-        """Makes a new key, mode 0600 and on the disk before this returns. Raises OSError."""
-        key = secrets.token_bytes(KEY_BYTES)
-        _write_private(self._key, key)
-        return key
-
-    def seal(self, key: bytes) -> None:
-        """Marks the vault as finished and keeps the check of its key. Raises OSError."""
-        _write_private(self._seal, json.dumps({"format": 1, "check": _check(key)}).encode("ascii"))
-
-    def read(self) -> bytes:
-        """The key, checked if the vault is sealed. Raises UserError: key_missing, key_damaged, key_wrong."""
-        if not self._key.exists():
-            raise UserError("key_missing", path=str(self._key))
-        try:
-            key = self._key.read_bytes()
-            check = json.loads(self._seal.read_text("ascii"))["check"] if self.sealed else _check(key)
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise UserError("key_damaged", path=str(self._key)) from error
-        if len(key) != KEY_BYTES or not isinstance(check, str):
-            raise UserError("key_damaged", path=str(self._key))
-        if not hmac.compare_digest(check.encode(), _check(key).encode()):
-            raise UserError("key_wrong", path=str(self._key))
-        return key
+def new_key() -> bytes:
+    """32 random bytes."""
+    return secrets.token_bytes(KEY_BYTES)
 
 
-def _check(key: bytes) -> str:
+def key_check(key: bytes) -> str:
+    """A value that tells a right key from a wrong one and nothing else about it."""
     return hmac.new(key, b"quietroom key check 1", hashlib.sha256).hexdigest()
 
 
-def _write_private(path: Path, content: bytes) -> None:
-    """Writes beside and renames, so that a kill leaves the whole file or none."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync_folder(path.parent)
+def choose_cost(clock: Callable[[], float], seconds: float = 0.5) -> Cost:
+    """The largest memory (a power of two times the least) whose derivation stays within `seconds` here."""
+    cost = Cost()
+    while cost.memory_kib < MOST_MEMORY_KIB:
+        began = clock()
+        derive("a trial", bytes(SALT_BYTES), cost)
+        if (clock() - began) * 2 > seconds:
+            break
+        cost = Cost(cost.memory_kib * 2)
+    return cost
 
 
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable. A no-op where folders cannot be opened (Windows)."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def derive(passphrase: str, salt: bytes, cost: Cost) -> bytes:
+    """The key that a passphrase stands for. The passphrase is normalised (NFKC), as keyboards differ."""
+    words = unicodedata.normalize("NFKC", passphrase).encode("utf-8", "surrogatepass")
+    argon2 = Argon2id(
+        salt=salt, length=KEY_BYTES, iterations=cost.passes, lanes=cost.lanes, memory_cost=cost.memory_kib
+    )
+    return argon2.derive(words)
+
+
+def wrap(wrapping: bytes, key: bytes, purpose: bytes) -> bytes:
+    """`key` sealed under `wrapping`, bound to `purpose`: nonce, ciphertext, tag (60 bytes)."""
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(wrapping).encrypt(nonce, key, purpose)
+
+
+def unwrap(wrapping: bytes, sealed: bytes, purpose: bytes) -> bytes | None:
+    """The sealed key, or None if `wrapping` is not the one it was sealed under."""
+    try:
+        return AESGCM(wrapping).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], purpose)
+    except InvalidTag:
+        return None
+
+
+def new_recovery_code() -> str:
+    """A code to be written down: 160 random bits, 8 groups of 5 letters and digits."""
+    secret = secrets.token_bytes(RECOVERY_SECRET)
+    letters = base64.b32encode(secret + _recovery_check(secret)).decode("ascii")
+    return "-".join(letters[start : start + 5] for start in range(0, len(letters), 5))
+
+
+def recovery_key(code: str) -> bytes:
+    """The wrapping key of a recovery code, however it is spaced or cased. Raises UserError("recovery_mistyped")."""
+    letters = "".join(letter for letter in code.upper() if letter.isalnum()).translate(_MISREAD)
+    try:
+        raw = base64.b32decode(letters)
+    except ValueError as error:
+        raise UserError("recovery_mistyped") from error
+    secret, check = raw[:RECOVERY_SECRET], raw[RECOVERY_SECRET:]
+    if check != _recovery_check(secret):
+        raise UserError("recovery_mistyped")
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=b"quietroom recovery 1").derive(secret)
+
+
+def _recovery_check(secret: bytes) -> bytes:
+    return hashlib.sha256(b"quietroom recovery 1" + secret).digest()[:RECOVERY_CHECK]

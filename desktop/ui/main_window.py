@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -28,6 +28,7 @@ from desktop.records import Message, ModelIdentity, State
 from desktop.ui import theme
 from desktop.ui.chat_view import SHOWN_MESSAGES, ChatView
 from desktop.ui.disclosure import DisclosureDialog
+from desktop.ui.locking import CodeDialog, PassphraseDialog
 from desktop.ui.message_box import MessageBox
 
 LISTED_SESSIONS = 200
@@ -35,7 +36,14 @@ EXPORTS = {"export.json": ("json", ".json"), "export.markdown": ("markdown", ".m
 
 
 class MainWindow(QMainWindow):
-    """One window on one journal."""
+    """One window on one journal.
+
+    `lock_wanted()`, `passphrase_chosen(words)` and `no_passphrase_wanted()` ask for what only the door can do.
+    """
+
+    lock_wanted = Signal()
+    passphrase_chosen = Signal(str)
+    no_passphrase_wanted = Signal()
 
     def __init__(self, chat: ChatFlow, journal: JournalFlow, disclosure: DisclosureFlow, *, is_starter: bool) -> None:
         super().__init__()
@@ -60,6 +68,20 @@ class MainWindow(QMainWindow):
         """One calm word about a bug of ours."""
         box = QMessageBox(QMessageBox.Icon.NoIcon, self.windowTitle(), i18n.text("errors.bug"), parent=self)
         box.open()
+
+    def show_lock(self, *, is_locked: bool) -> None:
+        """Fits the menu to how the journal is locked."""
+        self._lock_action.setEnabled(is_locked)
+        self._open_up_action.setEnabled(is_locked)
+        self._passphrase_action.setText(i18n.text("menu.change_passphrase" if is_locked else "menu.set_passphrase"))
+
+    def show_code(self, code: str) -> None:
+        """Shows a new recovery code, until it was written back."""
+        CodeDialog(self, code).open()
+
+    def tell(self, error: UserError) -> None:
+        """One calm sentence."""
+        self._notify(i18n.error_text(error))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Before the first word comes the disclosure."""
@@ -111,6 +133,12 @@ class MainWindow(QMainWindow):
         talk.addAction(i18n.text("menu.new"), QKeySequence.StandardKey.New, self._start_new)
         talk.addAction(i18n.text("menu.export"), QKeySequence("Ctrl+E"), self._ask_export)
         talk.addSeparator()
+        self._lock_action = talk.addAction(
+            i18n.text("menu.lock"), QKeySequence("Ctrl+L"), lambda: self.lock_wanted.emit()
+        )
+        self._passphrase_action = talk.addAction("", self._ask_passphrase)
+        self._open_up_action = talk.addAction(i18n.text("menu.open_up"), self._ask_open_up)
+        talk.addSeparator()
         talk.addAction(i18n.text("menu.quit"), QKeySequence("Ctrl+Q"), self.close)
         about = self.menuBar().addMenu(i18n.text("menu.help"))
         about.addAction(i18n.text("menu.disclosure"), self._show_disclosure)
@@ -128,11 +156,11 @@ class MainWindow(QMainWindow):
         self._chat.answer_began.connect(self.transcript.begin)
         self._chat.answer_grew.connect(self.transcript.grow)
         self._chat.answered.connect(self._answered)
-        self._chat.failed.connect(self._tell)
+        self._chat.failed.connect(self.tell)
         self._chat.forgot.connect(lambda count: self._notify(i18n.text("notices.unseen", count=count)))
         self._chat.settled.connect(self._show_activity)
         self._journal.exported.connect(lambda path: self._notify(i18n.text("notices.exported", path=path)))
-        self._journal.failed.connect(self._tell)
+        self._journal.failed.connect(self.tell)
 
     def _send(self, text: str) -> None:
         self.notice.hide()
@@ -140,7 +168,7 @@ class MainWindow(QMainWindow):
             self._chat.send(text)
         except UserError as error:
             # The words stay in the box.
-            self._tell(error)
+            self.tell(error)
             return
         self.box.clear()
 
@@ -171,7 +199,7 @@ class MainWindow(QMainWindow):
         try:
             self._messages = self._chat.open(session_id)
         except UserError as error:
-            self._tell(error)
+            self.tell(error)
             return
         self._shown = SHOWN_MESSAGES
         self.notice.hide()
@@ -203,9 +231,6 @@ class MainWindow(QMainWindow):
         starter = i18n.text("notices.starter")
         self.banner.setText(starter if self._is_starter else i18n.text("notices.model", name=model.name))
 
-    def _tell(self, error: UserError) -> None:
-        self._notify(i18n.error_text(error))
-
     def _notify(self, words: str) -> None:
         self.notice.setText(words)
         self.notice.setAccessibleName(words)
@@ -214,9 +239,23 @@ class MainWindow(QMainWindow):
     def _accept_disclosure(self) -> None:
         try:
             self._disclosure.accept()
+            if self._disclosure.offer_passphrase() and not self._lock_action.isEnabled():
+                self._ask_passphrase()
         except UserError as error:
-            self._tell(error)
+            self.tell(error)
         self.box.setFocus()
+
+    def _ask_passphrase(self) -> None:
+        dialog = PassphraseDialog(self)
+        dialog.chosen.connect(self.passphrase_chosen)
+        dialog.open()
+
+    def _ask_open_up(self) -> None:
+        box = QMessageBox(QMessageBox.Icon.NoIcon, self.windowTitle(), i18n.text("unlock.open_up_text"), parent=self)
+        yes = box.addButton(i18n.text("unlock.open_up"), QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(i18n.text("unlock.keep"), QMessageBox.ButtonRole.RejectRole)
+        box.buttonClicked.connect(lambda button: self.no_passphrase_wanted.emit() if button is yes else None)
+        box.open()
 
     def _show_disclosure(self) -> None:
         DisclosureDialog(self, must_accept=False).open()

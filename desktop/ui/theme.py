@@ -81,7 +81,9 @@ def _style_sheet(theme: Theme) -> str:
         QPushButton:hover, QPushButton:focus {{ border-color: {theme.accent}; }}
         QPushButton:default, QPushButton#primary {{ background: {theme.accent}; color: {theme.on_accent}; }}
         QPushButton#primary:focus {{ border: 2px solid {theme.text}; padding: 7px 17px; }}
-        QPushButton:disabled {{ background: {theme.window}; color: {theme.muted}; }}
+        QPushButton:disabled, QPushButton#primary:disabled {{ background: {theme.window}; color: {theme.muted}; }}
+        QLineEdit {{ padding: 7px; border: 1px solid {theme.line}; border-radius: 8px; background: {theme.base}; }}
+        QLineEdit:focus {{ border-color: {theme.accent}; }}
         QLabel#notice {{ background: {theme.notice}; border-radius: 8px; padding: 10px; }}
         QLabel#muted {{ color: {theme.muted}; }}
         QSplitter::handle {{ background: transparent; }}

@@ -1,14 +1,13 @@
-"""The work child's loop: one job in, one outcome out. The key comes over stdin, never as an argument."""
+"""The work child's loop: one job in, one outcome out. Keys and passphrases come over stdin, never as arguments."""
 
 import json
 import os
 import signal
 import sys
 import threading
-from pathlib import Path
 
 from desktop.errors import UserError
-from desktop.work import jobs
+from desktop.work.jobs import JOBS
 
 
 def main() -> None:
@@ -20,15 +19,7 @@ def main() -> None:
     watch = threading.Thread(target=_leave_with_parent, daemon=True)
     watch.start()
     try:
-        out = Path(request["out"])
-        jobs.export(
-            Path(request["folder"]),
-            request["format"],
-            out,
-            overwrite=request["overwrite"],
-            key=bytes.fromhex(request["key"]),
-        )
-        outcome: dict[str, object] = {"event": "exported", "path": str(out)}
+        outcome = {"event": "done", **JOBS[request.pop("do")](**request)}
     except UserError as error:
         outcome = {"event": "failed", "code": error.code, "details": error.details}
     events.write(json.dumps(outcome).encode("ascii") + b"\n")

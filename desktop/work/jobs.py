@@ -1,50 +1,41 @@
-"""The jobs themselves, for the child and for the terminal. Never shows anything."""
+"""What the work child can be asked: one row a job, JSON in and JSON out. Never the work itself."""
 
-import contextlib
-import errno
-import os
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from desktop.errors import UserError
-from desktop.export import FORMATS
-from desktop.store.chats import Chats
-from desktop.store.database import Vault
+from desktop.store.database import ByKey
+from desktop.work import exporting, locking
 
-
-def export(folder: Path, format_name: str, out: Path, *, overwrite: bool, key: bytes | None = None) -> None:
-    """Writes the journal in `folder` to `out`, whole or not at all. Works while another process writes in it.
-
-    Raises UserError: no_journal, unknown_format, export_exists, export_failed, export_disk_full and what
-    opening a vault raises.
-    """
-    if format_name not in FORMATS:
-        raise UserError("unknown_format", format=format_name, known=", ".join(FORMATS))
-    if not overwrite and out.exists():
-        raise UserError("export_exists", path=str(out))
-    vault = Vault.open_beside(folder, key)
-    try:
-        chats = Chats(vault)
-        talks = ((session, chats.messages(session.id)) for session in reversed(chats.sessions()))
-        _write_whole(out, FORMATS[format_name](talks))
-    finally:
-        vault.close()
+Outcome = dict[str, Any]
 
 
-def _write_whole(out: Path, chunks: Iterable[bytes]) -> None:
-    """Writes beside and renames once everything is on the disk."""
-    part = out.with_name(f"{out.name}.{os.getpid()}.part")
-    try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(out)
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise UserError("export_disk_full" if full else "export_failed", path=str(out)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+def _export(folder: str, key: str, format_name: str, out: str, overwrite: bool) -> Outcome:
+    exporting.export(Path(folder), ByKey(bytes.fromhex(key)), format_name, Path(out), overwrite=overwrite)
+    return {"path": out}
+
+
+def _unlock(folder: str, passphrase: str) -> Outcome:
+    return {"key": locking.unlock(Path(folder), passphrase).hex()}
+
+
+def _unlock_by_recovery(folder: str, code: str) -> Outcome:
+    return {"key": locking.unlock_by_recovery(Path(folder), code).hex()}
+
+
+def _set_passphrase(folder: str, key: str, passphrase: str) -> Outcome:
+    return {"code": locking.set_passphrase(Path(folder), bytes.fromhex(key), passphrase)}
+
+
+def _use_login_only(folder: str, key: str) -> Outcome:
+    locking.use_login_only(Path(folder), bytes.fromhex(key))
+    return {}
+
+
+JOBS: dict[str, Callable[..., Outcome]] = {
+    "export": _export,
+    "unlock": _unlock,
+    "unlock_by_recovery": _unlock_by_recovery,
+    "set_passphrase": _set_passphrase,
+    "use_login_only": _use_login_only,
+}

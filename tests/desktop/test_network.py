@@ -29,7 +29,7 @@ def act():
     window.box.submit()
 
 QTimer.singleShot(0, act)
-sys.exit(app.run_window(Path(sys.argv[1]), Path(sys.argv[2])))
+sys.exit(app.run_window(Path(sys.argv[1]), None, Path(sys.argv[2])))
 """
 
 

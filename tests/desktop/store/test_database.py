@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from desktop.errors import UserError
 from desktop.records import Message, Role, State
 from desktop.store import migrations as module
 from desktop.store.chats import Chats
-from desktop.store.database import FILE, Vault, _connect
-from desktop.store.keys import KeyFile
+from desktop.store.database import Vault, connect
+from desktop.store.locks import FIRST_JOURNAL as FILE
+from desktop.store.locks import Locks
 
 TIME = "2026-11-24T00:00:00.000000Z"
 
@@ -57,7 +59,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     fill(folder)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.name: oct(path.stat().st_mode & 0o777) for path in folder.iterdir()} == dict.fromkeys(
-        [FILE, "key", "keys.json", "lock"], "0o600"
+        [FILE, "key", "keys.copy.json", "keys.json", "lock"], "0o600"
     )
 
 
@@ -84,10 +86,15 @@ def test_the_lock_is_gone_with_its_process_even_a_killed_one(tmp_path: Path) -> 
         Vault.open(tmp_path).close()
 
 
-@pytest.mark.parametrize("left", [[], ["key"], ["key", f"{FILE}.part"], ["key", FILE]])
+@pytest.mark.parametrize(
+    "left",
+    [[], ["key"], ["key", "keys.json"], ["key", "keys.json", f"{FILE}.part"], ["key", "keys.json", FILE]],
+)
 def test_a_first_start_cut_short_at_any_point_is_taken_up(left: list[str], tmp_path: Path) -> None:
     done = tmp_path / "done"
-    Vault.open(done).close()
+    vault = Vault.open(done)
+    replace(vault.locks, finished=False).save(done)
+    vault.close()
     shutil.copy(done / FILE, done / f"{FILE}.part")
     cut = tmp_path / "cut"
     cut.mkdir()
@@ -104,8 +111,6 @@ def test_the_key_and_the_journal_are_told_apart(tmp_path: Path) -> None:
             ("key", b"", "key_damaged"),
             ("key", b"not hex", "key_damaged"),
             ("key", b"0" * 32, "key_wrong"),
-            ("keys.json", b"{}", "key_damaged"),
-            ("keys.json", b"", "key_damaged"),
             (FILE, None, "journal_damaged"),
             (FILE, b"", "journal_damaged"),
             (FILE, b"x" * 8192, "journal_damaged"),
@@ -164,9 +169,11 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatc
         more(name=f"{number:04}{step.__name__}")(step)
     monkeypatch.setattr("desktop.store.database.migrations", more)
     monkeypatch.setattr("desktop.store.database.STEPS", [*module.STEPS, half])
-    key = KeyFile(tmp_path).read()
+    locks = Locks.read(tmp_path)
+    assert locks
+    key = locks.open_by_file(tmp_path)
     with pytest.raises(RuntimeError):
-        _connect(tmp_path / FILE, key)
+        connect(tmp_path / FILE, key)
     monkeypatch.undo()
     vault = Vault.open(tmp_path)
     assert "half" not in vault.db.table_names()

@@ -36,6 +36,7 @@ class House:
 @pytest.fixture
 def house(tmp_path: Path, tiny: Path, qtbot: QtBot) -> Iterator[House]:
     one = House(tmp_path / "v", tiny, qtbot)
+    one.rooms.disclosure.offer_passphrase()
     dialog = one.window.findChild(DisclosureDialog)
     if dialog:
         dialog.accept()
@@ -200,5 +201,5 @@ def test_a_second_window_on_one_folder_says_so_and_leaves(
 
     QTimer.singleShot(300, read_and_close)
     with pytest.raises(UserError, match="folder_in_use"):
-        app.run_window(house.rooms.vault.folder, tiny)
+        app.run_window(house.rooms.vault.folder, None, tiny)
     assert "already open" in shown[0]
