@@ -29,12 +29,17 @@ class ModelIdentity:
 
 @dataclass(frozen=True)
 class Session:
-    """One talk. Times are UTC, ISO 8601 with microseconds and "Z"; `title` is its first words."""
+    """One talk. Times are UTC, ISO 8601 with microseconds and "Z"; `title` is its first words.
+
+    `zone` is the name of the time zone it was begun in; `deleted_at` is set while it lies in the bin.
+    """
 
     id: str
     title: str
     created_at: str
     updated_at: str
+    zone: str = "UTC"
+    deleted_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,3 +54,43 @@ class Message:
     created_at: str
     reply_to: str | None = None
     model: ModelIdentity | None = None
+
+
+@dataclass(frozen=True)
+class CheckIn:
+    """How the person is, each from 0 to 10 and each optional: no cut-off and no meaning beyond their own."""
+
+    mood: int | None = None
+    tension: int | None = None
+    energy: int | None = None
+    sleep: int | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One journal entry; `text` is Markdown. Times, zone and `deleted_at` as in a Session."""
+
+    id: str
+    title: str
+    text: str
+    created_at: str
+    zone: str
+    updated_at: str
+    check_in: CheckIn = CheckIn()
+    feelings: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    session_id: str | None = None
+    deleted_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A place where searched words stand. `marks` are (start, end) of the words within `text`."""
+
+    kind: str
+    id: str
+    session_id: str | None
+    created_at: str
+    title: str
+    text: str
+    marks: tuple[tuple[int, int], ...]

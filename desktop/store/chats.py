@@ -1,6 +1,7 @@
 """Sessions and their messages. Every write is on the disk before its method returns; never reads the clock."""
 
 from collections.abc import Iterator
+from dataclasses import astuple
 from typing import Any
 
 from desktop.errors import UserError
@@ -8,6 +9,7 @@ from desktop.records import Message, ModelIdentity, Role, Session, State
 from desktop.store.database import Vault, told
 
 TITLE_LENGTH = 60
+_COLUMNS = "id, title, created_at, updated_at, zone, deleted_at"
 
 # An answer stands after the message that it answers, although later lines may have arrived before it ended.
 _IN_ORDER = """
@@ -23,13 +25,13 @@ class Chats:
         self._db = vault.db
         self._path = vault.folder
 
-    def start(self, session_id: str, first_words: str, time: str) -> Session:
+    def start(self, session_id: str, first_words: str, time: str, zone: str = "UTC") -> Session:
         """Opens a session, titled by the first words said in it."""
         title = " ".join(first_words.replace("\0", " ").split())
         if len(title) > TITLE_LENGTH:
             title = title[: TITLE_LENGTH - 1].rstrip() + "…"
-        session = Session(session_id, title, time, time)
-        self._write("INSERT INTO sessions VALUES (?, ?, ?, ?)", session_id, title, time, time)
+        session = Session(session_id, title, time, time, zone)
+        self._write(f"INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", *astuple(session))
         return session
 
     def add(self, message: Message) -> None:
@@ -51,16 +53,16 @@ class Chats:
         self._write("UPDATE messages SET text = ?, state = ? WHERE id = ?", text, state.value, message_id)
 
     def sessions(self, limit: int = -1) -> list[Session]:
-        """Sessions, the one last written in first; all of them without a limit."""
+        """Sessions outside the bin, the one last written in first; all of them without a limit."""
         rows = self._read(
-            "SELECT id, title, created_at, updated_at FROM sessions ORDER BY updated_at DESC, rowid DESC LIMIT ?",
+            f"SELECT {_COLUMNS} FROM sessions WHERE deleted_at IS NULL ORDER BY updated_at DESC, rowid DESC LIMIT ?",
             limit,
         )
         return [Session(**row) for row in rows]
 
     def session(self, session_id: str) -> Session:
-        """One session. Raises UserError("no_session") if there is none of that id."""
-        for row in self._read("SELECT id, title, created_at, updated_at FROM sessions WHERE id = ?", session_id):
+        """One session, in the bin or not. Raises UserError("no_session") if there is none of that id."""
+        for row in self._read(f"SELECT {_COLUMNS} FROM sessions WHERE id = ?", session_id):
             return Session(**row)
         raise UserError("no_session", id=session_id)
 

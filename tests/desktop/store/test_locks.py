@@ -127,7 +127,9 @@ def test_a_damaged_keys_file_is_read_from_its_copy_and_both_damaged_are_told(tmp
     for damage in (b"", b"{}", b"[]", whole[:-30], b"\xff" * 50):
         (tmp_path / FILE).write_bytes(damage)
         Vault.open(tmp_path).close()
-        (tmp_path / COPY).write_bytes(damage)
+        assert (tmp_path / FILE).read_bytes() == whole
+        for name in (FILE, COPY):
+            (tmp_path / name).write_bytes(damage)
         assert code(Vault.open, tmp_path) == "key_damaged"
         (tmp_path / COPY).write_bytes(whole)
 
