@@ -3,12 +3,16 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from desktop import __version__, i18n, paths, verbs
 from desktop.errors import UserError
 from desktop.export import FORMATS
+from desktop.flows.journal import Filter, JournalFlow
+from desktop.records import CheckIn
 from desktop.verbs import Asker
 
 
@@ -42,9 +46,12 @@ def _run(arguments: argparse.Namespace) -> int:
         case "rekey":
             verbs.rekey(folder, asker)
             return 0
-    # Qt is loaded only where it is needed.
+    # The widgets are loaded only where they are needed.
     from desktop import app
 
+    if verb := _journal_verb(arguments):
+        act, writes = verb
+        return app.run_verb(folder, asker.passphrase, act, writes=writes)
     if arguments.command == "bench":
         return app.run_bench()
     if arguments.command is None and _has_screen():
@@ -52,6 +59,37 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.command is None:
         sys.stderr.write(i18n.text("notices.no_screen") + "\n")
     return app.run_talk(folder, asker.passphrase, arguments.model, getattr(arguments, "session", None))
+
+
+def _journal_verb(arguments: argparse.Namespace) -> tuple[Callable[[JournalFlow], None], bool] | None:
+    """What a command does with the journal, and whether it writes in it."""
+    match arguments.command, getattr(arguments, "action", None):
+        case "sessions", _:
+            return verbs.sessions, False
+        case "search", _:
+            chosen = Filter(
+                kind=arguments.kind,
+                start=arguments.start,
+                end=arguments.end + "~",
+                tag=arguments.tag,
+                least_mood=arguments.least_mood,
+                most_mood=arguments.most_mood,
+            )
+            return partial(verbs.search, words=" ".join(arguments.words), chosen=chosen), False
+        case "journal", "list":
+            return verbs.journal_list, False
+        case "journal", "show":
+            return partial(verbs.journal_show, entry_id=arguments.id, history=arguments.history), False
+        case "journal", "add":
+            check_in = CheckIn(arguments.mood, arguments.tension, arguments.energy, arguments.sleep)
+            add = partial(verbs.journal_add, title=arguments.title, check_in=check_in, tags=tuple(arguments.tag or ()))
+            return add, True
+        case "journal", "edit":
+            return partial(verbs.journal_edit, entry_id=arguments.id), True
+        case "bin", action:
+            bin_ = partial(verbs.show_bin, action=action or "list", thing_id=getattr(arguments, "id", None))
+            return bin_, action in ("put", "back", "empty")
+    return None
 
 
 def _has_screen() -> bool:
@@ -80,6 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(talk)
     which = talk.add_mutually_exclusive_group()
     which.add_argument("--session", metavar="ID", help="go on with an earlier talk")
+    which.add_argument(
+        "--continue", action="store_const", dest="session", const="last", help="go on with the last talk"
+    )
     which.add_argument("--new", action="store_true", help="start a new talk (the default)")
     export = commands.add_parser("export", help="write all talks to a file")
     export.add_argument("--format", choices=FORMATS, required=True)
@@ -92,12 +133,48 @@ def _parser() -> argparse.ArgumentParser:
     unlock.add_argument("--recovery-file", type=Path, metavar="FILE", help="its first line is the recovery code")
     for command in (passphrase, unlock):
         command.add_argument("--new-passphrase-file", type=Path, metavar="FILE", help="its first line is the new one")
+    sessions = commands.add_parser("sessions", help="list the talks")
+    search = commands.add_parser("search", help="find words in talks and entries")
+    search.add_argument("words", nargs="+", metavar="TEXT", help='words, their beginnings, or "a phrase"')
+    search.add_argument("--from", dest="start", default="", metavar="DATE", help="not before this day (UTC)")
+    search.add_argument("--to", dest="end", default="", metavar="DATE", help="not after this day (UTC)")
+    search.add_argument("--kind", choices=["message", "entry"])
+    search.add_argument("--tag")
+    search.add_argument("--least-mood", type=_gauge, metavar="0-10")
+    search.add_argument("--most-mood", type=_gauge, metavar="0-10")
+    journal = commands.add_parser("journal", help="write and read entries")
+    actions = journal.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser("add", help="keep what comes on stdin as an entry; prints its id")
+    add.add_argument("--title", default="")
+    add.add_argument("--tag", action="append")
+    for gauge in ("mood", "tension", "energy", "sleep"):
+        add.add_argument(f"--{gauge}", type=_gauge, metavar="0-10")
+    entries = actions.add_parser("list", help="list the entries")
+    show = actions.add_parser("show", help="print an entry")
+    show.add_argument("--history", action="store_true", help="and what it was before")
+    edit = actions.add_parser("edit", help="replace an entry's text by what comes on stdin; the old one is kept")
+    binned = commands.add_parser("bin", help="what was deleted")
+    in_bin = binned.add_subparsers(dest="action", metavar="ACTION")
+    list_bin = in_bin.add_parser("list", help="list it (the default)")
+    empty = in_bin.add_parser("empty", help="truly erase all in it")
+    put = in_bin.add_parser("put", help="delete a talk or an entry")
+    back = in_bin.add_parser("back", help="take it back")
+    for command in (show, edit, put, back):
+        command.add_argument("id", metavar="ID")
+    for command in (sessions, search, journal, add, entries, show, edit, binned, list_bin, empty, put, back):
+        _add_folder(command)
     rekey = commands.add_parser("rekey", help="make a new key and write the journal anew under it")
     for command in (talk, export, passphrase, unlock, rekey):
         _add_folder(command)
     bench = commands.add_parser("bench", help="measure, in a temporary folder")
     bench.add_argument("what", choices=["window"])
     return parser
+
+
+def _gauge(text: str) -> int:
+    if not text.isdecimal() or not 0 <= int(text) <= 10:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 10")
+    return int(text)
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:

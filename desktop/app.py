@@ -36,6 +36,8 @@ from desktop.ui.locking import UnlockDialog
 from desktop.ui.main_window import MainWindow
 from desktop.work import locking
 
+# In place of a session's id: the one last written in.
+LAST = "last"
 Passphrase = Callable[[], str | None]
 
 
@@ -49,7 +51,7 @@ class Rooms:
         self.engine = EngineClient(model, preferences.known_sha256)
         self.engine.loaded.connect(lambda identity: preferences.keep_sha256(model, identity.sha256))
         self.chat = ChatFlow(chats, self.engine, companion("quietroom"), screen)
-        self.journal = JournalFlow(chats, vault.folder, vault.key)
+        self.journal = JournalFlow(vault)
         self.disclosure = DisclosureFlow(preferences)
 
     def close(self) -> None:
@@ -60,6 +62,17 @@ class Rooms:
         self.vault.close()
 
 
+def run_verb(folder: Path, passphrase: Passphrase, verb: Callable[[JournalFlow], None], *, writes: bool) -> int:
+    """One short command on the journal; those that only read work while a window is open. Raises UserError."""
+    way = locking.opener(folder, passphrase)
+    vault = Vault.open(folder, way) if writes else Vault.open_beside(folder, way)
+    try:
+        verb(JournalFlow(vault))
+    finally:
+        vault.close()
+    return 0
+
+
 def run_talk(folder: Path, passphrase: Passphrase, model: Path | None, session_id: str | None) -> int:
     """The terminal face, until the input ends. Returns the exit code. Raises UserError."""
     application = QCoreApplication.instance() or QCoreApplication(sys.argv[:1])
@@ -67,6 +80,9 @@ def run_talk(folder: Path, passphrase: Passphrase, model: Path | None, session_i
     if vault.is_new:
         verbs.introduce(locking.first_code(vault))
     rooms = Rooms(vault, model or paths.starter_model())
+    rooms.journal.tidy_bin()
+    if session_id == LAST:
+        session_id = next((session.id for session in rooms.journal.sessions(1)), None)
     try:
         terminal = Terminal(rooms.chat, rooms.disclosure, rooms.engine.start, is_starter=model is None)
         _install_excepthook(terminal.fail)
@@ -138,6 +154,7 @@ class Home(QObject):
         self._idle = idle = Idle(rooms.preferences.load().idle_minutes * 60_000)
         idle.idled.connect(self.lock)
         self._application.installEventFilter(idle)
+        rooms.journal.tidy_bin()
         window.show()
         rooms.engine.start()
 

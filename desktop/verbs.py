@@ -3,10 +3,13 @@
 import getpass
 import os
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from desktop import i18n
 from desktop.errors import UserError
+from desktop.flows.journal import Filter, JournalFlow
+from desktop.records import CheckIn
 from desktop.work import exporting, locking
 
 STDIN, STDERR = 0, 2
@@ -101,3 +104,77 @@ def _give_code(code: str | None) -> None:
 
 def _say(words: str) -> None:
     sys.stderr.write(words + "\n")
+
+
+def sessions(journal: JournalFlow) -> None:
+    """Lists the talks: id, when it was last written in, title."""
+    for session in journal.sessions():
+        _print(session.id, _moment(session.updated_at), session.title)
+
+
+def search(journal: JournalFlow, words: str, chosen: Filter) -> None:
+    """Lists where the words stand: kind, id to open it by, when, the place with the words in brackets."""
+    for found in journal.find(words, chosen):
+        text, last = "", 0
+        for start, end in found.marks:
+            text += found.text[last:start] + "[" + found.text[start:end] + "]"
+            last = end
+        text += found.text[last:]
+        thing = found.id if found.kind == "entry" else found.session_id or ""
+        _print(found.kind, thing, _moment(found.created_at), text)
+
+
+def journal_list(journal: JournalFlow) -> None:
+    """Lists the entries: id, when, title or first words."""
+    for entry in journal.entries():
+        _print(entry.id, _moment(entry.created_at), entry.title or entry.text[:60])
+
+
+def journal_show(journal: JournalFlow, entry_id: str, *, history: bool) -> None:
+    """Prints an entry, and what it was before if asked."""
+    for entry in [*(journal.versions(entry_id) if history else []), journal.entry(entry_id)]:
+        check_in = {name: value for name, value in asdict(entry.check_in).items() if value is not None}
+        lines = [f"# {entry.title}"] if entry.title else []
+        lines += [f"{_moment(entry.updated_at)} {entry.zone}"]
+        lines += [", ".join(f"{name} {value}" for name, value in check_in.items())] if check_in else []
+        lines += [" ".join(f"#{tag}" for tag in entry.tags)] if entry.tags else []
+        sys.stdout.write("\n".join(lines) + f"\n\n{entry.text}\n")
+
+
+def journal_add(journal: JournalFlow, title: str, check_in: CheckIn, tags: tuple[str, ...]) -> None:
+    """Keeps what comes on stdin as a new entry and prints its id."""
+    sys.stdout.write(journal.add(_stdin_text(), title, check_in, tags).id + "\n")
+
+
+def journal_edit(journal: JournalFlow, entry_id: str) -> None:
+    """Replaces an entry's text by what comes on stdin; what it was is kept."""
+    journal.edit(replace(journal.entry(entry_id), text=_stdin_text()))
+
+
+def show_bin(journal: JournalFlow, action: str, thing_id: str | None) -> None:
+    """Lists the bin, or puts something in, takes it back, or truly erases all in it."""
+    if action == "put" and thing_id:
+        journal.delete(thing_id)
+    elif action == "back" and thing_id:
+        journal.take_back(thing_id)
+    elif action == "empty":
+        _say(i18n.text("notices.erased", count=journal.empty_bin()))
+    else:
+        for kind, thing, title, deleted_at in journal.binned():
+            _print(kind, thing, _moment(deleted_at), title)
+
+
+def _stdin_text() -> str:
+    text = sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")
+    if not text.strip():
+        raise UserError("nothing_to_keep")
+    return text
+
+
+def _print(*fields: str) -> None:
+    """One line, its fields apart by tabs, whatever they hold."""
+    sys.stdout.write("\t".join(" ".join(field.split()) for field in fields) + "\n")
+
+
+def _moment(time: str) -> str:
+    return f"{time[:10]} {time[11:16]}Z"

@@ -5,7 +5,6 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -14,6 +13,7 @@ from desktop.companions import Companion
 from desktop.engine.client import EngineClient
 from desktop.engine.protocol import Sampling, Turn
 from desktop.errors import UserError
+from desktop.flows.clock import local_zone, now
 from desktop.records import Message, ModelIdentity, Role, State
 from desktop.safety.screen import Level, Screen
 from desktop.store.chats import Chats
@@ -85,7 +85,7 @@ class ChatFlow(QObject):
         self.session_is_new = self.session_id is None
         if self.session_id is None:
             session_id = uuid.uuid4().hex
-            self._chats.start(session_id, text, _now())
+            self._chats.start(session_id, text, now(), local_zone())
             self.session_id = session_id
         message = self._message(self.session_id, Role.USER, text, State.DONE)
         self._chats.add(message)
@@ -193,7 +193,7 @@ class ChatFlow(QObject):
 
     def _message(self, session_id: str, role: Role, text: str, state: State, reply_to: str | None = None) -> Message:
         model = self.model if role == Role.ASSISTANT else None
-        return Message(uuid.uuid4().hex, session_id, role, text, state, _now(), reply_to, model)
+        return Message(uuid.uuid4().hex, session_id, role, text, state, now(), reply_to, model)
 
     def _sampling(self) -> Sampling:
         companion = self._companion
@@ -204,10 +204,6 @@ class ChatFlow(QObject):
             repeat_penalty=companion.repeat_penalty,
             seed=secrets.randbits(31),
         )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _whole_characters(text: str) -> str:
