@@ -43,6 +43,15 @@ def _run(arguments: argparse.Namespace) -> int:
             new = Asker(arguments.new_passphrase_file, "unlock.new")
             verbs.unlock(folder, Asker(arguments.recovery_file, "unlock.code"), new)
             return 0
+        case "backup":
+            verbs.backup(folder, asker, arguments.file, overwrite=arguments.overwrite)
+            return 0
+        case "restore":
+            verbs.restore(folder, asker, arguments.file)
+            return 0
+        case "erase":
+            verbs.erase(folder, arguments.name)
+            return 0
         case "rekey":
             verbs.rekey(folder, asker)
             return 0
@@ -133,6 +142,15 @@ def _parser() -> argparse.ArgumentParser:
     unlock.add_argument("--recovery-file", type=Path, metavar="FILE", help="its first line is the recovery code")
     for command in (passphrase, unlock):
         command.add_argument("--new-passphrase-file", type=Path, metavar="FILE", help="its first line is the new one")
+    backup = commands.add_parser("backup", help="write one encrypted file that holds everything")
+    backup.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    restore = commands.add_parser(
+        "restore", help="put the journal out of a backup in place; the present one is set aside"
+    )
+    for command in (backup, restore):
+        command.add_argument("file", type=Path, metavar="FILE")
+    erase = commands.add_parser("erase", help="erase everything, the keys first")
+    erase.add_argument("--name", required=True, metavar="NAME", help="the name of the data folder, written out")
     sessions = commands.add_parser("sessions", help="list the talks")
     search = commands.add_parser("search", help="find words in talks and entries")
     search.add_argument("words", nargs="+", metavar="TEXT", help='words, their beginnings, or "a phrase"')
@@ -164,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (sessions, search, journal, add, entries, show, edit, binned, list_bin, empty, put, back):
         _add_folder(command)
     rekey = commands.add_parser("rekey", help="make a new key and write the journal anew under it")
-    for command in (talk, export, passphrase, unlock, rekey):
+    for command in (talk, export, passphrase, unlock, rekey, backup, restore, erase):
         _add_folder(command)
     bench = commands.add_parser("bench", help="measure, in a temporary folder")
     bench.add_argument("what", choices=["window"])

@@ -4,13 +4,14 @@ import getpass
 import os
 import sys
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from desktop import i18n
 from desktop.errors import UserError
 from desktop.flows.journal import Filter, JournalFlow
 from desktop.records import CheckIn
-from desktop.work import exporting, locking
+from desktop.work import exporting, keeping, locking
 
 STDIN, STDERR = 0, 2
 
@@ -86,6 +87,25 @@ def rekey(folder: Path, asker: Asker) -> None:
     way = locking.opener(folder, asker.passphrase)
     _give_code(locking.rekey(folder, way, asker.passphrase))
     _say(i18n.text("unlock.rekeyed"))
+
+
+def backup(folder: Path, asker: Asker, out: Path, *, overwrite: bool) -> None:
+    """Writes one encrypted file that holds everything."""
+    count = keeping.backup(folder, locking.opener(folder, asker.passphrase), out, overwrite=overwrite)
+    _say(i18n.text("notices.backed_up", path=str(out), count=count))
+
+
+def restore(folder: Path, asker: Asker, file: Path) -> None:
+    """Puts the vault out of a backup in place; the present one is set aside."""
+    aside = folder / f"set-aside-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    keeping.restore(file, folder, asker.passphrase, aside)
+    _say(i18n.text("notices.restored", path=str(aside)))
+
+
+def erase(folder: Path, name: str) -> None:
+    """Erases everything, the keys first; `name` is the folder's own, written out by the person."""
+    keeping.erase(folder, name)
+    _say(i18n.text("notices.all_erased"))
 
 
 def introduce(code: str | None) -> None:

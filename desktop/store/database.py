@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from sqlite_utils.db import Database
 
 from desktop.errors import UserError
-from desktop.store.files import sync_folder
+from desktop.store.files import sync_file, sync_folder
 from desktop.store.keys import Cost, new_key
 from desktop.store.locks import FIRST_JOURNAL, Locks
 from desktop.store.migrations import STEPS, migrations
@@ -125,6 +125,22 @@ class Vault:
         locks, key = _unlock(folder, locks, opener or ByFile())
         return cls(folder, locks, connect(folder / locks.journal, key), key, None)
 
+    @staticmethod
+    def hold(folder: Path) -> FileLock:
+        """The lock on a folder alone, to be released; nobody else can open it meanwhile. Raises UserError."""
+        return _take(folder)
+
+    @staticmethod
+    def erase(folder: Path) -> None:
+        """Removes every file of the vault in a held folder. Keys are overwritten and go first. Raises OSError."""
+        keys = [path for path in folder.glob("key*") if path.is_file()]
+        for path in keys:
+            path.write_bytes(bytes(path.stat().st_size))
+            sync_file(path)
+        for path in [*keys, *folder.glob("journal*.db*"), *folder.glob("attempts.json*")]:
+            path.unlink()
+        sync_folder(folder)
+
     def close(self) -> None:
         """Closes the file and gives the folder free."""
         self.db.conn.close()
@@ -188,7 +204,7 @@ def _make(folder: Path, opener: Opener) -> tuple[Locks, bytes]:
     return locks, key
 
 
-def connect(path: Path, key: bytes) -> Database:
+def connect(path: Path, key: bytes, journal_mode: str = "WAL") -> Database:
     """The open, migrated database. The key is given raw, so that no key derivation is paid again."""
     with told(path):
         conn = sqlcipher3.connect(str(path), isolation_level=None, timeout=10)
@@ -199,7 +215,7 @@ def connect(path: Path, key: bytes) -> Database:
             conn.execute("PRAGMA temp_store = MEMORY")
             conn.execute("PRAGMA foreign_keys = ON")
             conn.execute("PRAGMA secure_delete = ON")
-            conn.execute("PRAGMA journal_mode = WAL")
+            conn.execute(f"PRAGMA journal_mode = {journal_mode}")
             conn.execute("PRAGMA synchronous = FULL")
             # SQLCipher hands out zeros for a damaged overflow page and complains only at the next read, so
             # every page's HMAC is checked first (about 600 MB a second).
