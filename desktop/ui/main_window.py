@@ -1,5 +1,6 @@
 """The window: talks on the left, the talk on the right. It wires widgets to flows and holds no rule of its own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -9,12 +10,14 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QListWidget,
     QListWidgetItem,
     QMainWindow,
     QMessageBox,
     QPushButton,
     QSplitter,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -24,10 +27,11 @@ from desktop.errors import UserError
 from desktop.flows.chat import ChatFlow
 from desktop.flows.disclosure import DisclosureFlow
 from desktop.flows.journal import JournalFlow
-from desktop.records import Message, ModelIdentity, State
+from desktop.records import CheckIn, Entry, Message, ModelIdentity, State
 from desktop.ui import theme
 from desktop.ui.chat_view import SHOWN_MESSAGES, ChatView
 from desktop.ui.disclosure import DisclosureDialog
+from desktop.ui.journal_view import JournalView
 from desktop.ui.locking import CodeDialog, PassphraseDialog
 from desktop.ui.message_box import MessageBox
 
@@ -61,7 +65,7 @@ class MainWindow(QMainWindow):
         self._build_menu()
         self._connect()
         application.styleHints().colorSchemeChanged.connect(self._dress)
-        self._list_sessions()
+        self._list_entries(None)
         self.turn_to(None)
 
     def apologize(self) -> None:
@@ -103,6 +107,10 @@ class MainWindow(QMainWindow):
         self.sessions.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.sessions.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.new_talk = QPushButton(i18n.text("chat.new_talk"))
+        self.search = QLineEdit()
+        self.search.setPlaceholderText(i18n.text("chat.find"))
+        self.search.setAccessibleName(i18n.text("chat.find"))
+        self.search.setClearButtonEnabled(True)
         self.transcript = ChatView(colours)
         self.banner = _label("muted")
         self.notice = _label("notice")
@@ -111,7 +119,7 @@ class MainWindow(QMainWindow):
         self.send = QPushButton(i18n.text("chat.send"))
         self.send.setObjectName("primary")
         self.stop = QPushButton(i18n.text("chat.stop"))
-        left = _column(self.new_talk, self.sessions)
+        left = _column(self.new_talk, self.search, self.sessions)
         row = QHBoxLayout()
         row.addWidget(self.box, 1)
         row.addLayout(_stack(self.send, self.stop))
@@ -126,7 +134,12 @@ class MainWindow(QMainWindow):
         splitter.setSizes([240, 760])
         splitter.setStretchFactor(1, 1)
         splitter.setChildrenCollapsible(False)
-        self.setCentralWidget(splitter)
+        self.journal = JournalView()
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(splitter, i18n.text("chat.tab"))
+        self.tabs.addTab(self.journal, i18n.text("journal_view.tab"))
+        self.setCentralWidget(self.tabs)
 
     def _build_menu(self) -> None:
         talk = self.menuBar().addMenu(i18n.text("menu.talk"))
@@ -159,6 +172,9 @@ class MainWindow(QMainWindow):
         self._chat.failed.connect(self.tell)
         self._chat.forgot.connect(lambda count: self._notify(i18n.text("notices.unseen", count=count)))
         self._chat.settled.connect(self._show_activity)
+        self.search.textChanged.connect(self._list_sessions)
+        self.journal.kept.connect(self._keep_entry)
+        self.journal.deleted.connect(self._delete_entry)
         self._journal.exported.connect(lambda path: self._notify(i18n.text("notices.exported", path=path)))
         self._journal.failed.connect(self.tell)
 
@@ -190,9 +206,38 @@ class MainWindow(QMainWindow):
         self.box.setFocus()
 
     def _open_item(self, item: QListWidgetItem) -> None:
-        session_id = item.data(Qt.ItemDataRole.UserRole)
-        if session_id != self._chat.session_id:
-            self.turn_to(session_id)
+        kind, thing_id = item.data(Qt.ItemDataRole.UserRole)
+        if kind == "entry":
+            self._list_entries(self._journal.entry(thing_id))
+            self.tabs.setCurrentWidget(self.journal)
+        elif thing_id != self._chat.session_id:
+            self.turn_to(thing_id)
+
+    def _keep_entry(self, title: str, text: str, check_in: CheckIn, tags: tuple[str, ...], entry: Entry | None) -> None:
+        try:
+            if entry is None:
+                self._journal.add(text, title, check_in, tags)
+            else:
+                self._journal.edit(replace(entry, title=title, text=text, check_in=check_in, tags=tags))
+        except UserError as error:
+            # The words stay on the page.
+            self._warn(error)
+            return
+        self._list_entries(None)
+
+    def _delete_entry(self, entry: Entry) -> None:
+        try:
+            self._journal.delete(entry.id)
+        except UserError as error:
+            self._warn(error)
+        self._list_entries(None)
+
+    def _list_entries(self, opened: Entry | None) -> None:
+        self.journal.show_entries(list(self._journal.entries()), opened)
+
+    def _warn(self, error: UserError) -> None:
+        """A sentence in a box of its own, for pages without a place for notices."""
+        QMessageBox(QMessageBox.Icon.NoIcon, self.windowTitle(), i18n.error_text(error), parent=self).open()
 
     def turn_to(self, session_id: str | None) -> None:
         """Shows a talk, or a new one."""
@@ -215,14 +260,28 @@ class MainWindow(QMainWindow):
         self.transcript.show_messages(self._messages[-self._shown :], max(len(self._messages) - self._shown, 0))
 
     def _list_sessions(self) -> None:
+        """The talks last written in, or where the words in the search box stand."""
         self.sessions.clear()
+        if words := self.search.text().strip():
+            try:
+                found = self._journal.find(words)
+            except UserError:
+                return
+            for one in found:
+                thing = ("entry", one.id) if one.kind == "entry" else ("session", one.session_id)
+                self._list(thing, " ".join(one.text.split()), one.created_at)
+            return
         for session in self._journal.sessions(LISTED_SESSIONS):
-            item = QListWidgetItem(session.title or i18n.text("chat.untitled"))
-            item.setData(Qt.ItemDataRole.UserRole, session.id)
-            item.setToolTip(f"{session.updated_at[:10]} {session.updated_at[11:16]} UTC")
-            self.sessions.addItem(item)
+            item = self._list(("session", session.id), session.title or i18n.text("chat.untitled"), session.updated_at)
             if session.id == self._chat.session_id:
                 self.sessions.setCurrentItem(item)
+
+    def _list(self, thing: tuple[str, str | None], words: str, time: str) -> QListWidgetItem:
+        item = QListWidgetItem(words)
+        item.setData(Qt.ItemDataRole.UserRole, thing)
+        item.setToolTip(f"{time[:10]} {time[11:16]} UTC\n{words}")
+        self.sessions.addItem(item)
+        return item
 
     def _show_activity(self) -> None:
         self.stop.setEnabled(self._chat.is_busy)

@@ -66,7 +66,7 @@ def _palette(theme: Theme) -> QPalette:
 
 def _style_sheet(theme: Theme) -> str:
     return f"""
-        QTextBrowser, QPlainTextEdit, QListWidget {{
+        QTextBrowser, QPlainTextEdit, QListWidget, QSpinBox {{
             background: {theme.base}; border: 1px solid {theme.line}; border-radius: 8px;
         }}
         QDialog {{ border: 1px solid {theme.line}; }}
@@ -86,5 +86,8 @@ def _style_sheet(theme: Theme) -> str:
         QLineEdit:focus {{ border-color: {theme.accent}; }}
         QLabel#notice {{ background: {theme.notice}; border-radius: 8px; padding: 10px; }}
         QLabel#muted {{ color: {theme.muted}; }}
+        QSpinBox {{ padding: 5px; }}
+        QTabBar::tab {{ padding: 8px 20px; border: none; color: {theme.muted}; }}
+        QTabBar::tab:selected {{ color: {theme.text}; border-bottom: 2px solid {theme.accent}; }}
         QSplitter::handle {{ background: transparent; }}
     """
