@@ -62,7 +62,7 @@ def _run(arguments: argparse.Namespace) -> int:
         act, writes = verb
         return app.run_verb(folder, asker.passphrase, act, writes=writes)
     if arguments.command == "bench":
-        return app.run_bench()
+        return app.run_bench(arguments.what, arguments.json)
     if arguments.command is None and _has_screen():
         return app.run_window(folder, asker.passphrase if arguments.passphrase_file else None, arguments.model)
     if arguments.command is None:
@@ -185,7 +185,8 @@ def _parser() -> argparse.ArgumentParser:
     for command in (talk, export, passphrase, unlock, rekey, backup, restore, erase):
         _add_folder(command)
     bench = commands.add_parser("bench", help="measure, in a temporary folder")
-    bench.add_argument("what", choices=["window"])
+    bench.add_argument("what", choices=["window", "vault"])
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     return parser
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QObject
 from PySide6.QtWidgets import QApplication
@@ -24,6 +25,7 @@ from desktop.flows.journal import JournalFlow
 from desktop.flows.vault import VaultFlow
 from desktop.records import Message, Role, State
 from desktop.safety.screen import screen
+from desktop.store.bench import measure
 from desktop.store.chats import Chats
 from desktop.store.database import ByFile, ByKey, Opener, Vault
 from desktop.store.preferences import Preferences
@@ -211,34 +213,42 @@ def run_window(folder: Path, passphrase: Passphrase | None, model: Path | None) 
         home.close()
 
 
-def run_bench() -> int:
+def run_bench(what: str, out: Path | None) -> int:
+    """Measures in a temporary folder below the present one and prints the figures as JSON."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as temporary:
+        figures = {"window": _bench_window, "vault": measure}[what](Path(temporary))
+    text = json.dumps(figures, indent=1) + "\n"
+    sys.stdout.write(text)
+    if out:
+        out.write_text(text, "utf-8")
+    return 0
+
+
+def _bench_window(folder: Path) -> dict[str, Any]:
     """Times the window's events through a talk, a long paste, a long talk opened, and an export."""
     application = TimedApplication(sys.argv[:1])
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as temporary:
-        folder = Path(temporary)
-        rooms = Rooms(Vault.open(folder / "vault"), paths.starter_model())
-        rooms.disclosure.accept()
-        old = _fill(rooms.vault, messages=1000)
-        window = MainWindow(rooms.chat, rooms.journal, rooms.disclosure, is_starter=True)
-        window.show()
-        application.until(window.isVisible)
-        application.longest.clear()
-        rooms.engine.start()
-        for words in ("I feel low today.", "What could I do tonight?", LONG_PASTE):
-            with application.timed("paste and send"):
-                window.box.setPlainText(words)
-                window.box.submit()
-            application.until(lambda: not rooms.chat.is_busy)
-        with application.timed("open a talk of 1,000 messages"):
-            window.turn_to(old)
-        window.box.setPlainText("And now?")
-        window.box.submit()
+    rooms = Rooms(Vault.open(folder / "vault"), paths.starter_model())
+    rooms.disclosure.accept()
+    old = _fill(rooms.vault, messages=1000)
+    window = MainWindow(rooms.chat, rooms.journal, rooms.disclosure, is_starter=True)
+    window.show()
+    application.until(window.isVisible)
+    application.longest.clear()
+    rooms.engine.start()
+    for words in ("I feel low today.", "What could I do tonight?", LONG_PASTE):
+        with application.timed("paste and send"):
+            window.box.setPlainText(words)
+            window.box.submit()
         application.until(lambda: not rooms.chat.is_busy)
-        rooms.journal.export("json", folder / "out.json")
-        application.until((folder / "out.json").exists)
-        sys.stdout.write(json.dumps(summary(application, folder), indent=1) + "\n")
-        rooms.close()
-    return 0
+    with application.timed("open a talk of 1,000 messages"):
+        window.turn_to(old)
+    window.box.setPlainText("And now?")
+    window.box.submit()
+    application.until(lambda: not rooms.chat.is_busy)
+    rooms.journal.export("json", folder / "out.json")
+    application.until((folder / "out.json").exists)
+    rooms.close()
+    return summary(application, folder)
 
 
 def _fill(vault: Vault, messages: int) -> str:

@@ -70,6 +70,11 @@ class Chats:
         """The messages of a session in the order of the talk, an answer behind what it answers."""
         return map(_message, self._read(_IN_ORDER, session_id))
 
+    def latest(self, session_id: str, count: int) -> list[Message]:
+        """The last `count` messages of a session by arrival, the oldest of them first."""
+        rows = self._read("SELECT * FROM messages WHERE session_id = ? ORDER BY seq DESC LIMIT ?", session_id, count)
+        return [_message(row) for row in rows][::-1]
+
     def _write(self, statement: str, *values: object) -> None:
         with told(self._path):
             self._db.execute(statement, values)

@@ -89,5 +89,7 @@ def _style_sheet(theme: Theme) -> str:
         QSpinBox {{ padding: 5px; }}
         QTabBar::tab {{ padding: 8px 20px; border: none; color: {theme.muted}; }}
         QTabBar::tab:selected {{ color: {theme.text}; border-bottom: 2px solid {theme.accent}; }}
+        QTabBar {{ qproperty-drawBase: 0; }}
+        QTabWidget::pane {{ border: none; }}
         QSplitter::handle {{ background: transparent; }}
     """
