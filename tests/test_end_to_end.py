@@ -1,6 +1,8 @@
 """The whole path with real parts: a checkpoint and an adapter become a model, a talk, a journal, a file."""
 
+import os
 import re
+import signal
 from pathlib import Path
 
 from support.programs import Talk, export, run, texts
@@ -19,6 +21,8 @@ def test_from_checkpoint_and_adapter_to_the_exported_journal(tmp_path: Path) -> 
     with Talk(folder, model) as talk:
         talk.write(typed[0].encode() + b"\n")
         talk.wait_for()
+        # Held in the middle of its first answer, it still keeps the next line.
+        os.kill(talk.engine_pid(), signal.SIGSTOP)
         talk.write(typed[1].encode() + b"\n")
         talk.wait_until_kept(folder, tmp_path / "probe", typed[:2])
         talk.kill()

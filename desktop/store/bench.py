@@ -21,22 +21,10 @@ from desktop.store.search import Search
 MESSAGES = 100_000
 ROUNDS = 5
 TIME = "2026-01-01T00:00:00.000000Z"
-_WORDS = [
-    "rain",
-    "river",
-    "morning",
-    "tired",
-    "garden",
-    "sister",
-    "letter",
-    "quiet",
-    "winter",
-    "window",
-    "evening",
-    "kitchen",
-    "station",
-    "coffee",
-]
+_WORDS = (
+    "rain", "river", "morning", "tired", "garden", "sister", "letter",
+    "quiet", "winter", "window", "evening", "kitchen", "station", "coffee",
+)  # fmt: skip
 
 
 def measure(folder: Path) -> dict[str, float]:
