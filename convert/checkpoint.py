@@ -173,6 +173,16 @@ def _open_shards(folder: Path) -> Checkpoint:
     return Checkpoint(stored)
 
 
+def size_notice(folder: Path, checkpoint: Checkpoint) -> str | None:
+    """Return what a person should know when the index states another size than the tensors have: nothing reads it."""
+    if (folder / SINGLE).exists():
+        return None
+    metadata = read_object(folder / INDEX).get("metadata")
+    stated = metadata.get("total_size") if isinstance(metadata, dict) else None
+    size = sum(stored.size for stored in checkpoint.stored.values())
+    return None if stated in (None, size) else f"{INDEX} states {stated} bytes of tensors, and there are {size}"
+
+
 def _weight_map(folder: Path, index: Json) -> dict[str, str]:
     places = index.get("weight_map")
     if not isinstance(places, dict) or not places:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
-from convert.checkpoint import Checkpoint, open_adapter
+from convert.checkpoint import Checkpoint, open_adapter, size_notice
 from convert.errors import ConvertError
 from convert.json_file import Json, read_object, read_object_if_present
 from convert.lora import Adapter, Merge, Origin, fit
@@ -95,6 +95,8 @@ def open_adapters(choices: Sequence[AdapterChoice], base: Path) -> tuple[list[Ad
 def merge_into(checkpoint: Checkpoint, choices: Sequence[AdapterChoice], base: Path, tied: Mapping[str, str]) -> Merge:
     """Return the checkpoint in `base` with adapters fitted to it. Raises ConvertError."""
     adapters, notices = open_adapters(choices, base)
+    if notice := size_notice(base, checkpoint):
+        notices.append(notice)
     merge = fit(checkpoint, adapters, tied)
     return replace(merge, notices=(*notices, *merge.notices))
 

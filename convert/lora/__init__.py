@@ -41,7 +41,8 @@ class Origin:
 class Merge:
     """A base with adapters fitted to it. `tensors` are the weights that come out, by name.
 
-    `tied` are the base's shared matrices, head -> embedding; `changes` holds what each adapter, by its place, does to a weight; `notices` are for a person to read.
+    `tied` are the base's shared matrices, head -> embedding; `changes` holds what each adapter, by its place, does
+    to a weight; `notices` are for a person to read.
     """
 
     base: TensorSource
@@ -65,7 +66,7 @@ class Merge:
         changes.sort(key=lambda entry: not (entry[1].product and entry[1].product.magnitude))
         for adapter, change in changes:
             if change.whole:
-                steps.append((adapter.label, step_of_whole(self.base, self.tied.get(name, name))))
+                steps.append((adapter.label, step_of_whole(self.base, _stored(self.base, self.tied, name))))
             parts = (part for part in (change.product, change.rows, change.shift) if part)
             steps += ((adapter.label, step_of(part, adapter.source, origin.source, origin.name)) for part in parts)
         return Merger(steps)
@@ -91,7 +92,8 @@ def fit(base: TensorSource, adapters: Sequence[Adapter], tied: Mapping[str, str]
         changes = read_changes(adapter.source, settings, known)
         _check_values(adapter.source)
         changes = {
-            name: _without_copy(change, tied.get(name, name), base, adapter.source) for name, change in changes.items()
+            name: _without_copy(change, _stored(base, tied, name), base, adapter.source)
+            for name, change in changes.items()
         }
         for head, embedding in tied.items():
             changes = completed(changes, head, embedding, settings)
@@ -100,6 +102,11 @@ def fit(base: TensorSource, adapters: Sequence[Adapter], tied: Mapping[str, str]
                 everything.setdefault(name, {})[place] = _shared_out(adapter, name, change)
     _check_together(everything, adapters)
     return _with_tied(base, adapters, everything, tied, notices)
+
+
+def _stored(base: TensorSource, tied: Mapping[str, str], name: str) -> str:
+    """Return under which name the base holds the weight `name`."""
+    return name if name in base.tensors else tied.get(name, name)
 
 
 def _renamed(base: TensorSource, head: str, embedding: str) -> TensorInfo:

@@ -116,7 +116,7 @@ def _product(
     if not factors:
         return None
     if len(factors) != 2 + settings.dora or (embedded and (Part.A in found or Part.B in found)):
-        needed = "two factors and the magnitude" if settings.dora else "two factors"
+        needed = "two factors and the magnitude of DoRA" if settings.dora else "two factors"
         raise ConvertError(f"The adapter does not have just the {needed} for {name}, but {listing(factors)}.")
     turned = embedded or not straight
     rank, outer = settings.rank_of(module_of(name)), weight.shape[::-1] if turned else weight.shape

@@ -77,7 +77,9 @@ def test_an_adapter_of_embedding_and_head_is_applied_too(
         f"{prefix}.lm_head.lora_A.weight": random.standard_normal((4, 64), np.float32) * 0.2,
         f"{prefix}.lm_head.lora_B.weight": random.standard_normal((rows, 4), np.float32) * 0.2,
     }
-    write_safetensors(folder / "adapter_model.safetensors", {k: np.float32(v) for k, v in tensors.items()}, "F32")
+    write_safetensors(
+        folder / "adapter_model.safetensors", {k: v.astype(np.float32) for k, v in tensors.items()}, "F32"
+    )
     edit(folder, use_rslora=True)
     assert command("adapter", base, folder, "--out", tmp_path / "a.gguf") == 0
     convert(base, "F32", path=tmp_path / "base.gguf")

@@ -6,9 +6,11 @@ Each case is a folder: an adapter as PEFT saves it, and `merged.safetensors` wit
 merge_and_unload() changed or added, in float32. `base.txt` names the base, a file beside the folders. Where the
 base shares one matrix between embedding and head, PEFT merges into both what was trained on one, and adds twice
 what was trained on both; what the training saw is recorded by merging into a copy of the base in which the two
-are apart. Versions: peft/versions.json.
+are apart. Versions: peft/versions.json; all fields of LoraConfig and their
+defaults: peft/fields.json.
 """
 
+import dataclasses
 import json
 import shutil
 import warnings
@@ -215,6 +217,8 @@ def main() -> None:
     record_dora_and_lora()
     for name in BASES:
         shutil.rmtree(FOLDER / name)
+    fields = {field.name: getattr(LoraConfig(), field.name) for field in dataclasses.fields(LoraConfig)}
+    (FOLDER / "fields.json").write_text(json.dumps(fields | {"peft_type": "LORA"}, indent=1, default=vars) + "\n")
     versions = {"peft": peft.__version__, "torch": torch.__version__, "transformers": transformers.__version__}
     (FOLDER / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")
 
