@@ -80,8 +80,6 @@ def _mapped(stored: Stored) -> Array:
 
 def open_adapter(folder: Path) -> Checkpoint:
     """Return the tensors of the adapter in `folder`, as PEFT saves one. Raises ConvertError."""
-    if not folder.is_dir():
-        raise ConvertError(f"{folder} is not a folder with an adapter.")
     if (folder / "adapter_model.bin").exists() and not (folder / ADAPTER).exists():
         raise ConvertError(f"{folder} holds a pickle (adapter_model.bin); save the adapter as safetensors with PEFT.")
     return open_file(folder / ADAPTER)

@@ -85,9 +85,10 @@ def open_adapters(choices: Sequence[AdapterChoice], base: Path) -> tuple[list[Ad
     """Return the adapters and what a person should know about them. Raises ConvertError."""
     adapters, notices = [], []
     for choice in choices:
-        source = open_adapter(choice.folder)
+        if not choice.folder.is_dir():
+            raise ConvertError(f"{choice.folder} is not a folder with an adapter.")
         config = read_object(choice.folder / "adapter_config.json")
-        adapters.append(Adapter(choice.label, config, source, choice.share))
+        adapters.append(Adapter(choice.label, config, open_adapter(choice.folder), choice.share))
         notices += _base_notices(choice, config, base)
     return adapters, notices
 

@@ -51,8 +51,9 @@ def round_trip(source: TensorSource, name: str) -> RoundTrip:
         flat = block.reshape(-1) if numbers is not None else block.reshape(-1, BLOCK)
         places = slice(begin // BLOCK, (begin + block.size) // BLOCK) if numbers is None else numbers
         shape = (-1, 1) if numbers is None else (-1,)
-        inverse = np.float32(1) / np.maximum(exact[places], SMALLEST_SCALE).reshape(shape)
-        values = LEVELS[_codes((flat * inverse).reshape(-1))].reshape(flat.shape)
+        inverse: Array = (np.float32(1) / np.maximum(exact[places], SMALLEST_SCALE)).astype(np.float32)
+        scaled: Array = flat * inverse.reshape(shape)
+        values = LEVELS[_codes(scaled.reshape(-1))].reshape(flat.shape)
         values *= kept[places].reshape(shape)
         return rounded(values, info.dtype).reshape(block.shape)
 

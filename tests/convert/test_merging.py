@@ -1,6 +1,7 @@
 """Adapters and base precision from the command line to the file."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -143,7 +144,9 @@ def test_an_embedding_that_was_the_head_gets_its_own_head_when_trained_alone(
     before = weights["model.embed_tokens.weight"]
     np.testing.assert_allclose(values(path, "token_embd.weight"), before + 2 * (b @ a).T, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(values(path, "output.weight"), before)
-    assert "written apart" in capfd.readouterr().out
+    said = capfd.readouterr().out
+    assert "written apart" in said
+    assert re.search(r"by layer: embed_tokens \d+", said)
 
 
 def grown(tmp_path: Path, rows: int) -> Path:
