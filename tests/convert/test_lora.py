@@ -332,3 +332,14 @@ def test_a_head_and_an_embedding_trained_apart_need_both_their_rows(tmp_path: Pa
     np.testing.assert_array_equal(merged(merge, HEAD), head)
     assert EMBEDDING not in merge.changes
     assert merge.tensors[HEAD].shape == (399, 64)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_what_is_said_to_be_tied_stays_so_when_the_embedding_alone_was_saved(tmp_path: Path, ties: bool) -> None:
+    write_checkpoint(tmp_path / "tied", Shape(tied=True))
+    write_adapter(tmp_path / "a")
+    module = f"{PREFIX}model.embed_tokens.lora_embedding"
+    factors = {f"{module}_A": np.ones((4, 399), np.float32), f"{module}_B": np.ones((64, 4), np.float32)}
+    rewrite(tmp_path / "a", lambda tensors: tensors | factors)
+    adapter = adapter_in(tmp_path / "a", 1.0, ensure_weight_tying=ties)
+    assert (HEAD in fit(open_folder(tmp_path / "tied"), [adapter], {HEAD: EMBEDDING}).tensors) == (not ties)

@@ -127,6 +127,20 @@ def test_the_base_is_rounded_to_four_bits_in_its_linear_layers_alone(
     assert np.abs(asked - expected).max() > 0.001
 
 
+def test_a_layer_that_was_trained_in_full_was_never_in_four_bits(
+    base: Path, own_adapter: Path, gguf: Callable[..., Path]
+) -> None:
+    source = open_adapter(own_adapter)
+    module = "model.layers.1.mlp.up_proj"
+    kept = {name: source.read(name).copy() for name in source.tensors if module not in name}
+    trained = np.random.default_rng(4).standard_normal((96, 64), np.float32)
+    whole = {f"base_model.model.{module}.weight": trained}
+    write_safetensors(own_adapter / "adapter_model.safetensors", kept | whole, "F32")
+    edit(own_adapter, modules_to_save=[module])
+    path = gguf(base, "--adapter", own_adapter, "--base-precision", "nf4")
+    np.testing.assert_array_equal(values(path, "blk.1.ffn_up.weight"), trained)
+
+
 def test_a_base_precision_that_is_not_known_is_refused(base: Path, own_adapter: Path, refused: Refused) -> None:
     (own_adapter / "quietroom_recipe.json").write_text('{"base_precision": "int3"}')
     assert "int3" in refused(base, "--adapter", own_adapter)
