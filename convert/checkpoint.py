@@ -16,6 +16,7 @@ from convert.json_file import Json, parse_object, read_object
 from convert.tensors import Array, TensorInfo, listing, to_float32
 
 SINGLE = "model.safetensors"
+ADAPTER = "adapter_model.safetensors"
 INDEX = "model.safetensors.index.json"
 LARGEST_HEADER = 100_000_000  # bytes; the limit of the format's own reader
 
@@ -58,12 +59,30 @@ class Checkpoint:
 
         Raises ConvertError when the file cannot be read any more.
         """
+        return _mapped(self.stored[name])
+
+    def read_rows(self, name: str, first: int, count: int) -> Array:
+        """Return the rows `first` to `first + count` of one tensor, as `read` does. Raises ConvertError."""
         stored = self.stored[name]
-        try:
-            raw = np.memmap(stored.file, dtype=np.uint8, mode="r", offset=stored.offset, shape=(stored.size,))
-        except (OSError, ValueError) as error:
-            raise ConvertError(f"{stored.file} cannot be read any more; was it changed meanwhile?") from error
-        return to_float32(raw, stored.info)
+        rows, *columns = stored.info.shape
+        size = stored.size // rows if rows else 0
+        info = TensorInfo(name, stored.info.dtype, (count, *columns))
+        return _mapped(Stored(info, stored.file, stored.offset + first * size, count * size))
+
+
+def _mapped(stored: Stored) -> Array:
+    try:
+        raw = np.memmap(stored.file, dtype=np.uint8, mode="r", offset=stored.offset, shape=(stored.size,))
+    except (OSError, ValueError) as error:
+        raise ConvertError(f"{stored.file} cannot be read any more; was it changed meanwhile?") from error
+    return to_float32(raw, stored.info)
+
+
+def open_adapter(folder: Path) -> Checkpoint:
+    """Return the tensors of the adapter in `folder`, as PEFT saves one. Raises ConvertError."""
+    if (folder / "adapter_model.bin").exists() and not (folder / ADAPTER).exists():
+        raise ConvertError(f"{folder} holds a pickle (adapter_model.bin); save the adapter as safetensors with PEFT.")
+    return open_file(folder / ADAPTER)
 
 
 def open_folder(folder: Path) -> Checkpoint:
@@ -150,6 +169,16 @@ def _open_shards(folder: Path) -> Checkpoint:
     if absent:
         raise ConvertError(f"{INDEX} in {folder} names tensors that no shard has: {listing(absent)}.")
     return Checkpoint(stored)
+
+
+def size_notice(folder: Path, checkpoint: Checkpoint) -> str | None:
+    """Return what a person should know when the index states another size than the tensors have: nothing reads it."""
+    if (folder / SINGLE).exists():
+        return None
+    metadata = read_object(folder / INDEX).get("metadata")
+    stated = metadata.get("total_size") if isinstance(metadata, dict) else None
+    size = sum(stored.size for stored in checkpoint.stored.values())
+    return None if stated in (None, size) else f"{INDEX} states {stated} bytes of tensors, and there are {size}"
 
 
 def _weight_map(folder: Path, index: Json) -> dict[str, str]:

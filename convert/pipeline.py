@@ -1,38 +1,45 @@
 """The whole conversion on one page: plan, declare, stream, finish; never writes before the plan is sound."""
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from convert.arch import describe
+from convert.arch import describe, tied_weights
 from convert.arch.general import general_metadata
 from convert.arch.model import Model, Row
-from convert.checkpoint import Checkpoint, open_file, open_folder
+from convert.checkpoint import open_folder
 from convert.errors import ConvertError
 from convert.gguf_out import GgufFile, Layout, declare, part_path
 from convert.json_file import read_object, read_object_if_present
-from convert.lora import Adapter, read_adapter
+from convert.lora import Merge
+from convert.lora.report import norms_by_layer
+from convert.merging import NF4, AdapterChoice, Weights, base_precision, merge_into
 from convert.progress import Progress
 from convert.quant.ggml import Encoder, load_encoder
 from convert.quant.recipes import RECIPES, Recipe, tensor_type
 from convert.quant.types import TensorType
+from convert.target import check_inputs_kept, check_name
 from convert.tensors import FLOAT_DTYPES, Metadata, TensorInfo, listing, shape_text
 from convert.vocab import vocab_metadata
+from convert.vocab.count import has_tokenizer, token_count
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked for: a checkpoint's folder, maybe an adapter's, a key of RECIPES, where the file goes."""
+    """What is asked for: a checkpoint's folder, adapters, a key of RECIPES, where the file goes.
+
+    `base_precision` is one of merging.PRECISIONS; None leaves it to the adapters' folders.
+    """
 
     base: Path
-    adapter: Path | None
+    adapters: tuple[AdapterChoice, ...]
     recipe: str
     out: Path
     threads: int = 1
     overwrite: bool = False
+    base_precision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,53 +55,61 @@ class Plan:
     """A conversion that nothing foreseeable can stop: what is read and merged, and the file to the byte."""
 
     job: Job
-    checkpoint: Checkpoint
-    adapter: Adapter | None
+    weights: Weights
     steps: tuple[Step, ...]
     layout: Layout
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was written: bytes, tensors by type, and how many were changed by the adapter."""
+    """What was written: bytes, tensors by type, and how many were changed by adapters or rounded to four bits.
+
+    `norms` says for each adapter how far it moved each layer (Frobenius norm); `notices` are for a person to read.
+    """
 
     path: Path
     size: int
     types: Mapping[str, int]
     merged: int
+    rounded: int
+    norms: Mapping[str, Mapping[str, float]]
+    notices: tuple[str, ...]
 
 
 def make_plan(job: Job) -> Plan:
     """Return the plan for `job`, reading headers and tokenizer files only. Raises ConvertError."""
     recipe = RECIPES[job.recipe]
-    _check_name(job)
+    check_name(job.out, overwrite=job.overwrite)
     checkpoint = open_folder(job.base)
-    model = describe(read_object(job.base / "config.json"), checkpoint.tensors)
-    weights = _check_tensors(model, checkpoint.tensors)
-    adapter = _open_adapter(job.adapter, weights) if job.adapter else None
+    config = read_object(job.base / "config.json")
+    merge = merge_into(checkpoint, job.adapters, job.base, tied_weights(config, checkpoint.tensors))
+    model = describe(config, merge.tensors)
+    weights = _check_tensors(model, merge.tensors)
+    nf4 = base_precision(job.base_precision, job.adapters) == NF4
+    rounded = frozenset(row.source for row in model.rows if nf4 and row.is_linear)
     tied = all(row.name != "output.weight" for row in model.rows)
     steps = tuple(Step(row, tensor_type(recipe, row.name, row.shape, tied=tied)) for row in model.rows)
     layout = declare(
-        _metadata(job, model, recipe, weights),
+        _metadata(job, model, recipe, weights, _tokenizer(job, merge, model.vocab_size)),
         ((s.row.name, s.row.shape, s.type.number, s.type.size(s.row.shape)) for s in steps),
     )
-    _check_inputs_kept(job)
+    check_inputs_kept(job.out, [job.base, *(choice.folder for choice in job.adapters)])
     _check_room(job, layout)
     load_encoder()
-    return Plan(job, checkpoint, adapter, steps, layout)
+    return Plan(job, Weights(merge, rounded), steps, layout)
 
 
 def run(plan: Plan, progress: Progress) -> Report:
     """Carry out `plan`. Raises ConvertError, with nothing left behind, when the disk or a value stops it."""
-    deltas = plan.adapter.deltas if plan.adapter else {}
+    norms: dict[str, dict[str, float]] = {}
     progress.started(sum(row.size for row in plan.layout.tensors.values()))
     try:
         with Encoder(plan.job.threads) as encoder, GgufFile(plan.job.out, plan.layout) as file:
             for step in plan.steps:
                 row = step.row
-                values = plan.checkpoint.read(row.source)
-                if plan.adapter:
-                    values = plan.adapter.add_delta(row.source, values)
+                weight = plan.weights.open(row.source)
+                values = weight.rows(0, row.shape[0])
+                norms[row.source] = weight.merger.norms
                 if row.reshape:
                     values = row.reshape(values)
                 data = encoder.encode(row.name, values, step.type)
@@ -104,7 +119,16 @@ def run(plan: Plan, progress: Progress) -> Report:
     finally:
         progress.ended()
     types = Counter(step.type.name for step in plan.steps)
-    return Report(plan.job.out, plan.layout.size, types, len(deltas))
+    merge = plan.weights.merge
+    return Report(
+        plan.job.out,
+        plan.layout.size,
+        types,
+        merged=len(merge.changes),
+        rounded=len(plan.weights.rounded),
+        norms=norms_by_layer(norms),
+        notices=merge.notices,
+    )
 
 
 def _check_tensors(model: Model, tensors: Mapping[str, TensorInfo]) -> Mapping[str, TensorInfo]:
@@ -124,47 +148,38 @@ def _check_tensors(model: Model, tensors: Mapping[str, TensorInfo]) -> Mapping[s
     return {name: tensors[name] for name in wanted}
 
 
-def _open_adapter(folder: Path, weights: Mapping[str, TensorInfo]) -> Adapter:
-    if not folder.is_dir():
-        raise ConvertError(f"{folder} is not a folder with an adapter.")
-    config = read_object(folder / "adapter_config.json")
-    if (folder / "adapter_model.bin").exists() and not (folder / "adapter_model.safetensors").exists():
-        raise ConvertError(f"{folder} holds a pickle (adapter_model.bin); save the adapter as safetensors with PEFT.")
-    return read_adapter(config, open_file(folder / "adapter_model.safetensors"), weights)
+def _tokenizer(job: Job, merge: Merge, rows: int) -> Path | None:
+    """Return the folder of the first adapter that was saved with a tokenizer, or None: then the base's serves."""
+    for choice in job.adapters:
+        if has_tokenizer(choice.folder):
+            if (count := token_count(choice.folder)) > rows:
+                raise ConvertError(
+                    f"The tokenizer saved with the adapter {choice.label} has {count} tokens, but the embedding has "
+                    f"{rows} rows; save the adapter with its resized embedding, or remove its tokenizer's files."
+                )
+            return choice.folder
+    before = merge.base.tensors
+    for name in merge.changes:
+        if name in before and (old := before[name].shape) != (new := merge.tensors[name].shape):
+            raise ConvertError(
+                f"The adapter brings {new[0]} rows for {name}, the base has {old[0]}, and no tokenizer was saved with "
+                "the adapter; copy the one it was trained with into its folder."
+            )
+    return None
 
 
-def _metadata(job: Job, model: Model, recipe: Recipe, weights: Mapping[str, TensorInfo]) -> Metadata:
-    folders = [folder for folder in (job.adapter, job.base) if folder]
+def _metadata(
+    job: Job, model: Model, recipe: Recipe, weights: Mapping[str, TensorInfo], tokenizer: Path | None
+) -> Metadata:
+    folders = [*(choice.folder for choice in job.adapters), job.base]
     generation = read_object_if_present(job.base / "generation_config.json")
-    name = " + ".join(folder.resolve().name for folder in reversed(folders))
+    name = " + ".join([job.base.resolve().name, *(choice.label for choice in job.adapters)])
     values = sum(info.values for info in weights.values())
     return (
         general_metadata(model.name, name, values, recipe.file_type, generation)
         | model.metadata
-        | vocab_metadata(job.base, folders, model.vocab_size)
+        | vocab_metadata(job.base, folders, model.vocab_size, tokenizer)
     )
-
-
-def _check_name(job: Job) -> None:
-    """Check that the file may be made under its name."""
-    folder = job.out.absolute().parent
-    if not folder.is_dir():
-        raise ConvertError(f"The folder {folder} does not exist.")
-    if job.out.is_dir():
-        raise ConvertError(f"{job.out} is a folder; name a file.")
-    if job.out.exists() and not job.overwrite:
-        raise ConvertError(f"{job.out} exists already; add --overwrite to replace it.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConvertError(f"The folder {folder} is not writable.")
-
-
-def _check_inputs_kept(job: Job) -> None:
-    """Check that the file does not replace one it is made from."""
-    folders = [folder for folder in (job.base, job.adapter) if folder]
-    if job.out.exists() and any(
-        path.samefile(job.out) for folder in folders for path in folder.iterdir() if path.is_file()
-    ):
-        raise ConvertError(f"{job.out} is part of the model that is to be converted; choose another name.")
 
 
 def _check_room(job: Job, layout: Layout) -> None:

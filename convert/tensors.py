@@ -45,6 +45,10 @@ class TensorSource(Protocol):
         """The values of one tensor as float32, in its own shape."""
         ...
 
+    def read_rows(self, name: str, first: int, count: int) -> Array:
+        """The rows `first` to `first + count` of one tensor as float32; of one dimension, its values."""
+        ...
+
 
 def to_float32(raw: Bytes, info: TensorInfo) -> Array:
     """Return the little-endian bytes `raw` of a tensor whose dtype is one of FLOAT_DTYPES as float32.

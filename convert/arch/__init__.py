@@ -25,3 +25,9 @@ def describe(config: Json, tensors: Mapping[str, TensorInfo]) -> Model:
         known = ", ".join(ARCHITECTURES)
         raise ConvertError(f"The architecture {name} is not known; known so far: {known}.")
     return ARCHITECTURES[name](config, tensors)
+
+
+def tied_weights(config: Json, tensors: Mapping[str, TensorInfo]) -> Mapping[str, str]:
+    """Return the weights that share another one's matrix, head -> embedding."""
+    shares = config.get("tie_word_embeddings") and llama.EMBEDDING in tensors
+    return {llama.HEAD: llama.EMBEDDING} if shares else {}

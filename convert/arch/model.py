@@ -22,6 +22,11 @@ class Row:
     shape: Shape
     reshape: Callable[[Array], Array] | None = None
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether it is the matrix of a linear layer: in a block, not an embedding and not the head."""
+        return len(self.shape) == 2 and self.name.startswith("blk.") and self.name.endswith(".weight")
+
 
 @dataclass(frozen=True)
 class Model:

@@ -11,13 +11,16 @@ from convert.vocab.sentencepiece_model import sentencepiece_metadata
 from convert.vocab.special import chat_template, special_metadata
 
 
-def vocab_metadata(base: Path, template_folders: Sequence[Path], vocab_size: int) -> Metadata:
+def vocab_metadata(
+    base: Path, template_folders: Sequence[Path], vocab_size: int, tokenizer: Path | None = None
+) -> Metadata:
     """Return the tokenizer.* metadata of the checkpoint in `base` with `vocab_size` rows in its embedding.
 
-    The chat template comes from the first of `template_folders` that has one. Raises ConvertError when the
-    tokenizer is missing, of an unknown kind, or does not fit the model.
+    `tokenizer` is the folder of its tokenizer where that is not `base`. The chat template comes from the first of
+    `template_folders` that has one. Raises ConvertError when the tokenizer is missing, of an unknown kind, or does
+    not fit the model.
     """
-    files = TokenizerFiles.read(base)
+    files = TokenizerFiles.read(tokenizer or base, base)
     model = files.tokenizer.get("model")
     if files.model_path.exists():
         metadata = sentencepiece_metadata(files, vocab_size)

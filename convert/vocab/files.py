@@ -20,15 +20,19 @@ class TokenizerFiles:
     generation: Json
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
-        """Read the files in `folder`. Raises ConvertError when one of them is not JSON."""
+    def read(cls, folder: Path, model: Path | None = None) -> Self:
+        """Read the files in `folder`, the settings of the model in `model` if that is another one.
+
+        Raises ConvertError when one of them is not JSON.
+        """
+        model = model or folder
         return cls(
             folder,
             tokenizer=read_object_if_present(folder / "tokenizer.json"),
             tokenizer_config=read_object_if_present(folder / "tokenizer_config.json"),
             added_tokens=read_object_if_present(folder / "added_tokens.json"),
-            config=read_object_if_present(folder / "config.json"),
-            generation=read_object_if_present(folder / "generation_config.json"),
+            config=read_object_if_present(model / "config.json"),
+            generation=read_object_if_present(model / "generation_config.json"),
         )
 
     @property

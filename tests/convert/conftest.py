@@ -12,6 +12,7 @@ from support.llama_judge import Llama
 from support.tiny_model import write_adapter, write_checkpoint
 
 from convert import cli
+from convert.merging import AdapterChoice
 from convert.pipeline import Job, Report, make_plan, run
 from convert.progress import Silent
 
@@ -90,7 +91,8 @@ def convert(out: Path) -> Callable[..., Report]:
     """Convert in this process."""
 
     def run_job(base: Path, recipe: str, adapter: Path | None = None, path: Path = out, threads: int = 2) -> Report:
-        return run(make_plan(Job(base, adapter, recipe, path, threads)), Silent())
+        adapters = (AdapterChoice(adapter),) if adapter else ()
+        return run(make_plan(Job(base, adapters, recipe, path, threads)), Silent())
 
     return run_job
 

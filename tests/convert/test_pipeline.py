@@ -76,7 +76,7 @@ def test_the_number_of_threads_changes_no_byte(base: Path, adapter: Path, tmp_pa
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_plan_knows_the_size_to_the_byte(base: Path, out: Path, recipe: str, convert: Convert) -> None:
-    planned = make_plan(Job(base, None, recipe, out)).layout.size
+    planned = make_plan(Job(base, (), recipe, out)).layout.size
     assert list(out.parent.iterdir()) == []
     report = convert(base, recipe)
     assert report.size == planned == out.stat().st_size

@@ -118,7 +118,7 @@ def tiny_gguf(path: Path, recipe: str = "Q8_0", shape: Shape = DEFAULT) -> Path:
     """Write the tiny model as GGUF to `path`, by the converter itself, and return `path`."""
     with TemporaryDirectory() as folder:
         write_checkpoint(Path(folder) / "tiny", shape)
-        run(make_plan(Job(Path(folder) / "tiny", None, recipe, path, overwrite=True)), Silent())
+        run(make_plan(Job(Path(folder) / "tiny", (), recipe, path, overwrite=True)), Silent())
     return path
 
 
