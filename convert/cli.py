@@ -11,6 +11,7 @@ from typing import NoReturn
 from convert.errors import ConvertError
 from convert.pipeline import Job, Report, make_plan, run
 from convert.progress import PROGRESS
+from convert.quant.overrides import parse_override
 from convert.quant.recipes import RECIPES
 
 DONE, FAILED, INTERRUPTED, TERMINATED = 0, 2, 130, 143
@@ -44,6 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     gguf.add_argument("--adapter", type=Path, metavar="DIR", help="folder of a LoRA adapter saved by PEFT")
     gguf.add_argument("--type", required=True, choices=RECIPES, help="what the weights are stored as")
     gguf.add_argument("--out", required=True, type=Path, metavar="F", help="the file to write")
+    gguf.add_argument("--imatrix", type=Path, metavar="I", help="an importance matrix, as `imatrix` makes it")
+    gguf.add_argument(
+        "--tensor-type", type=parse_override, action="append", default=[], metavar="PATTERN=T",
+        help="another type for the tensors whose name holds PATTERN; may be given several times",
+    )  # fmt: skip
     gguf.add_argument("--threads", type=_count, default=os.cpu_count() or 1, metavar="N")
     gguf.add_argument("--overwrite", action="store_true", help="replace F if it exists")
     gguf.add_argument("--progress", choices=PROGRESS, default="bar", help="how progress is told on stderr")
@@ -57,7 +63,10 @@ def _count(text: str) -> int:
 
 
 def _gguf(options: argparse.Namespace) -> None:
-    job = Job(options.base, options.adapter, options.type, options.out, options.threads, options.overwrite)
+    job = Job(
+        options.base, options.adapter, options.type, options.out, options.threads, options.overwrite,
+        importance=options.imatrix, overrides=tuple(options.tensor_type),
+    )  # fmt: skip
     report = run(make_plan(job), PROGRESS[options.progress]())
     sys.stdout.write(_summary(report))
 

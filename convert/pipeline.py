@@ -10,16 +10,19 @@ from pathlib import Path
 from convert.arch import describe
 from convert.arch.general import general_metadata
 from convert.arch.model import Model, Row
+from convert.arch.size import is_70b
 from convert.checkpoint import Checkpoint, open_file, open_folder
 from convert.errors import ConvertError
 from convert.gguf_out import GgufFile, Layout, declare, part_path
+from convert.importance import Importance, read_importance
 from convert.json_file import read_object, read_object_if_present
 from convert.lora import Adapter, read_adapter
 from convert.progress import Progress
 from convert.quant.ggml import Encoder, load_encoder
-from convert.quant.recipes import RECIPES, Recipe, tensor_type
-from convert.quant.types import TensorType
-from convert.tensors import FLOAT_DTYPES, Metadata, TensorInfo, listing, shape_text
+from convert.quant.overrides import Override
+from convert.quant.recipes import RECIPES, Recipe, Traits, is_quantizable, tensor_types
+from convert.quant.types import TYPES, TensorType
+from convert.tensors import FLOAT_DTYPES, Array, Metadata, TensorInfo, listing, shape_text
 from convert.vocab import vocab_metadata
 
 
@@ -33,6 +36,8 @@ class Job:
     out: Path
     threads: int = 1
     overwrite: bool = False
+    importance: Path | None = None
+    overrides: tuple[Override, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Step:
 
     row: Row
     type: TensorType
+    importance: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +78,10 @@ def make_plan(job: Job) -> Plan:
     model = describe(read_object(job.base / "config.json"), checkpoint.tensors)
     weights = _check_tensors(model, checkpoint.tensors)
     adapter = _open_adapter(job.adapter, weights) if job.adapter else None
-    tied = all(row.name != "output.weight" for row in model.rows)
-    steps = tuple(Step(row, tensor_type(recipe, row.name, row.shape, tied=tied)) for row in model.rows)
+    importance = read_importance(job.importance) if job.importance else None
+    steps = _steps(model, recipe, job.overrides, importance)
     layout = declare(
-        _metadata(job, model, recipe, weights),
+        _metadata(job, model, recipe, weights) | (importance.metadata if importance else {}),
         ((s.row.name, s.row.shape, s.type.number, s.type.size(s.row.shape)) for s in steps),
     )
     _check_inputs_kept(job)
@@ -97,7 +103,7 @@ def run(plan: Plan, progress: Progress) -> Report:
                     values = plan.adapter.add_delta(row.source, values)
                 if row.reshape:
                     values = row.reshape(values)
-                data = encoder.encode(row.name, values, step.type)
+                data = encoder.encode(row.name, values, step.type, step.importance)
                 file.write(row.name, data)
                 progress.wrote(row.name, data.nbytes)
             file.finish()
@@ -122,6 +128,33 @@ def _check_tensors(model: Model, tensors: Mapping[str, TensorInfo]) -> Mapping[s
         if info.dtype not in FLOAT_DTYPES:
             raise ConvertError(f"The tensor {name} has the dtype {info.dtype}; only F32, F16 and BF16 are understood.")
     return {name: tensors[name] for name in wanted}
+
+
+def _steps(
+    model: Model, recipe: Recipe, overrides: tuple[Override, ...], importance: Importance | None
+) -> tuple[Step, ...]:
+    """Return what becomes of each tensor. Raises ConvertError for an override or a matrix that fits nothing."""
+    shapes = {row.name: row.shape for row in model.rows}
+    for override in overrides:
+        if not any(override.fits(name) and is_quantizable(name, shape) for name, shape in shapes.items()):
+            raise ConvertError(f"The pattern {override.pattern.pattern!r} fits no tensor that can be quantized.")
+    if overrides and TYPES[recipe.default].block == 1:
+        raise ConvertError(f"--tensor-type changes nothing in a file of the type {recipe.name}; leave it out.")
+    if importance:
+        importance.check_fits(shapes)
+    types = tensor_types(recipe, shapes, _traits(model, importance is not None), overrides)
+    weigh = importance.of if importance else lambda _name, _shape: None
+    return tuple(
+        Step(r, types[r.name], weigh(r.name, r.shape) if types[r.name].name != "F32" else None) for r in model.rows
+    )
+
+
+def _traits(model: Model, importance: bool) -> Traits:
+    layers, heads, kv_heads = (
+        value if isinstance(value := model.metadata.get(f"{model.name}.{key}"), int) else 1
+        for key in ("block_count", "attention.head_count", "attention.head_count_kv")
+    )
+    return Traits(layers, heads // kv_heads, is_70b(model.name, layers, heads, kv_heads), importance)
 
 
 def _open_adapter(folder: Path, weights: Mapping[str, TensorInfo]) -> Adapter:

@@ -39,22 +39,24 @@ class Encoder:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def encode(self, name: str, values: Array, type_: TensorType) -> Bytes:
+    def encode(self, name: str, values: Array, type_: TensorType, importance: Array | None = None) -> Bytes:
         """Return the bytes of `values` (rows last) in `type_`; the number of threads changes no byte.
 
-        Raises ConvertError when a value is not finite, or too large for the type.
+        `importance` weighs the columns. Raises ConvertError when a value is not finite, or too large for the type.
         """
         columns = values.shape[-1]
         rows = np.require(values.reshape(-1, columns), np.float32, ["C", "A"])
         result = np.empty(type_.size(values.shape), np.uint8)
         step = max(1, CHUNK_VALUES // columns)
         row_bytes = type_.size((columns,))
+        weights = None if importance is None else np.require(importance.reshape(columns), np.float32, ["C", "A"])
+        pointer = None if weights is None else weights.ctypes.data
 
         def encode_chunk(first: int) -> bool:
             chunk = rows[first : first + step]
-            target = result[first * row_bytes :]
-            self._quantize(type_.number, chunk.ctypes.data, target.ctypes.data, 0, len(chunk), columns, None)
-            return _is_sound(chunk, type_)
+            target = result[first * row_bytes : (first + len(chunk)) * row_bytes]
+            self._quantize(type_.number, chunk.ctypes.data, target.ctypes.data, 0, len(chunk), columns, pointer)
+            return _is_below(chunk, type_.limit) and type_.is_sound(target)
 
         if not all(self._pool.map(encode_chunk, range(0, len(rows), step))):
             raise ConvertError(f"The tensor {name} holds values that are not numbers or too large for {type_.name}.")
@@ -71,10 +73,10 @@ def library_path() -> Path:
     raise ConvertError(f"llama-cpp-python's {name} is not installed; set Quietroom up again.")
 
 
-def _is_sound(chunk: Array, type_: TensorType) -> bool:
+def _is_below(chunk: Array, limit: float) -> bool:
+    # What is not a number spreads through both ends and compares as false; neither takes memory.
     with np.errstate(invalid="ignore"):
-        # Not a number compares as false, and infinity is not below infinity: one pass finds all three.
-        return float(np.abs(chunk).max(initial=0)) < type_.limit
+        return chunk.size == 0 or bool(-limit < chunk.min() and chunk.max() < limit)
 
 
 @cache
