@@ -20,7 +20,7 @@ from convert.tensors import Bytes, Shape
 
 VERSIONS = (2, 3)
 SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<B", 10: "<Q", 11: "<q", 12: "<d"}
-BOOL, STRING, ARRAY, UINT32 = 7, 8, 9, 4
+UINT32, BOOL, STRING, ARRAY = 4, 7, 8, 9
 LONGEST_NAME = 63  # bytes; GGML_MAX_NAME with its end
 MOST_DIMENSIONS = 4
 MOST_ITEMS = 1 << 22  # in all arrays together; the largest vocabularies have some 300,000 tokens and as many merges
@@ -157,10 +157,11 @@ def _parse(path: Path, data: mmap.mmap, size: int) -> GgufHeader:
     for _ in range(pairs):
         key = cursor.text("a metadata key", 1 << 16)
         if not key or key in metadata:
-            raise cursor.damage(f"the metadata key {key!r} is empty or comes twice")
-        kinds[key], metadata[key] = cursor.value(key)
+            raise cursor.damage(f"the metadata key {_shown(key)!r} is empty or comes twice")
+        kinds[key], metadata[key] = cursor.value(_shown(key))
     alignment = metadata.get("general.alignment", 32)
-    if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1) or alignment > 1 << 20:
+    is_count = kinds.get("general.alignment", UINT32) == UINT32 and isinstance(alignment, int)
+    if not is_count or alignment < 1 or alignment & (alignment - 1) or alignment > 1 << 20:
         raise cursor.damage(f"{alignment!r} is no alignment")
     placed = [_tensor(cursor) for _ in range(tensors)]
     start = cursor.place + -cursor.place % alignment
@@ -171,6 +172,11 @@ def _parse(path: Path, data: mmap.mmap, size: int) -> GgufHeader:
     if size - end >= alignment:
         raise ConvertError(f"{path} is damaged: {size - end:,} bytes after its last tensor belong to nothing.")
     return GgufHeader(path, version, metadata, kinds, found, end if placed else cursor.place)
+
+
+def _shown(key: str) -> str:
+    """Return a metadata key as it can be told: damage may have made it anything."""
+    return "".join(letter for letter in key if letter.isprintable())[:64]
 
 
 def _tensor(cursor: _Cursor) -> Placed:

@@ -28,7 +28,6 @@ class Encoder:
     """Encodes tensors with `threads` threads. A context manager: leaving it drops what is not started yet."""
 
     def __init__(self, threads: int) -> None:
-        self._quantize = load_encoder()
         self._pool = ThreadPoolExecutor(max_workers=threads)
 
     def __enter__(self) -> Self:
@@ -44,23 +43,26 @@ class Encoder:
 
         `importance` weighs the columns. Raises ConvertError when a value is not finite, or too large for the type.
         """
-        columns = values.shape[-1]
-        rows = np.require(values.reshape(-1, columns), np.float32, ["C", "A"])
-        result = np.empty(type_.size(values.shape), np.uint8)
-        step = max(1, CHUNK_VALUES // columns)
-        row_bytes = type_.size((columns,))
-        weights = None if importance is None else np.require(importance.reshape(columns), np.float32, ["C", "A"])
-        pointer = None if weights is None else weights.ctypes.data
+        rows = values.reshape(-1, values.shape[-1])
+        step = max(1, CHUNK_VALUES // rows.shape[1])
+        chunks = (rows[first : first + step] for first in range(0, len(rows), step))
+        return np.concatenate(list(self._pool.map(lambda chunk: encode(name, chunk, type_, importance), chunks)))
 
-        def encode_chunk(first: int) -> bool:
-            chunk = rows[first : first + step]
-            target = result[first * row_bytes : (first + len(chunk)) * row_bytes]
-            self._quantize(type_.number, chunk.ctypes.data, target.ctypes.data, 0, len(chunk), columns, pointer)
-            return _is_below(chunk, type_.limit) and type_.is_sound(target)
 
-        if not all(self._pool.map(encode_chunk, range(0, len(rows), step))):
-            raise ConvertError(f"The tensor {name} holds values that are not numbers or too large for {type_.name}.")
-        return result
+def encode(name: str, values: Array, type_: TensorType, importance: Array | None = None) -> Bytes:
+    """Return the bytes of the rows `values` (rows x columns) of the tensor `name` in `type_`.
+
+    `importance` weighs the columns. Rows know nothing of each other: it does not matter how many come at once.
+    Raises ConvertError when a value is not finite, or too large for the type.
+    """
+    rows = np.require(values, np.float32, ["C", "A"])
+    weights = None if importance is None else np.require(importance.reshape(rows.shape[1]), np.float32, ["C", "A"])
+    result = np.empty(type_.size(rows.shape), np.uint8)
+    pointer = None if weights is None else weights.ctypes.data
+    load_encoder()(type_.number, rows.ctypes.data, result.ctypes.data, 0, *rows.shape, pointer)
+    if not (_is_below(rows, type_.limit) and type_.is_sound(result)):
+        raise ConvertError(f"The tensor {name} holds values that are not numbers or too large for {type_.name}.")
+    return result
 
 
 def library_path() -> Path:
