@@ -5,7 +5,7 @@ off the network here.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from convert.errors import ConvertError
 from convert.gguf_in import GgufHeader, read_gguf
-from convert.json_file import Json, read_object, read_object_if_present
+from convert.json_file import read_object_if_present
 from convert.quant.recipes import RECIPES
+from convert.results import Results, read_results
 from convert.text_file import write_text
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
@@ -39,25 +40,24 @@ class Sources:
 def write_card(sources: Sources, out: Path, *, overwrite: bool = False) -> list[Path]:
     """Write the card to `out` and the base's papers beside it; return all that was written. Raises ConvertError."""
     headers = [read_gguf(path) for path in sources.files]
-    papers = _papers(sources.base) if sources.base else []
-    for paper in papers:
-        copy = out.absolute().parent / paper.name
+    papers = {paper: _paper_text(paper) for paper in (_papers(sources.base) if sources.base else [])}
+    copies = {paper: out.absolute().parent / paper.name for paper in papers}
+    for paper, copy in copies.items():
         if copy.exists() and not overwrite and copy.read_bytes() != paper.read_bytes():
             raise ConvertError(f"{copy} exists already and says something else; add --overwrite to replace it.")
     write_text(out, make_card(sources, headers, papers))
-    copies = [out.absolute().parent / paper.name for paper in papers]
-    for paper, copy in zip(papers, copies, strict=True):
+    for paper, copy in copies.items():
         if not (copy.exists() and copy.samefile(paper)):
-            write_text(copy, _paper_text(paper))
-    return [out, *copies]
+            write_text(copy, papers[paper])
+    return [out, *copies.values()]
 
 
-def make_card(sources: Sources, headers: Sequence[GgufHeader], papers: Iterable[Path]) -> str:
+def make_card(sources: Sources, headers: Sequence[GgufHeader], papers: Collection[Path]) -> str:
     """Return the card's text. Raises ConvertError when the measurement is none of ours."""
     first = headers[0]
     base_card = _card_data(sources.base)
     adapter_card = _card_data(sources.adapter)
-    measured = read_object(sources.measured) if sources.measured else {}
+    results = read_results(sources.measured) if sources.measured else None
     license_ = _line(first.text("general.license")) or _one(base_card.get("license"))
     architecture = first.text("general.architecture")
     embeds = first.metadata.get(f"{architecture}.attention.causal") is False
@@ -73,7 +73,7 @@ def make_card(sources: Sources, headers: Sequence[GgufHeader], papers: Iterable[
         pipeline_tag="sentence-similarity" if embeds else "text-generation",
         tags=["gguf", "llama.cpp", *sorted({_kind(header) for header in headers})],
         model_name=name,
-        eval_results=_results(measured) or None,
+        eval_results=_eval_results(results) if results else None,
     )
     policy = [paper.name for paper in papers if paper.name.lower().startswith("use")]
     card = ModelCard.from_template(
@@ -93,8 +93,8 @@ def make_card(sources: Sources, headers: Sequence[GgufHeader], papers: Iterable[
         base_data=", ".join(_all(base_card.get("datasets"))) or UNKNOWN,
         adapter_data=", ".join(_all(adapter_card.get("datasets"))) or _no_adapter_data(first),
         procedure=_procedure(sources.adapter),
-        evaluation=_evaluation(measured),
-        hardware=_hardware(headers, measured),
+        evaluation=_evaluation(results),
+        hardware=_hardware(headers, results),
     )
     return str(card.content).rstrip() + "\n"
 
@@ -128,7 +128,7 @@ def _made_from(header: GgufHeader) -> str:
     return _joined([base, *(f"the adapter {name}" for name in _adapters(header))])
 
 
-def _license(name: str, papers: Iterable[Path]) -> str:
+def _license(name: str, papers: Collection[Path]) -> str:
     links = ", ".join(f"[{paper.name}]({paper.name})" for paper in papers)
     return (name or UNKNOWN) + (f"; see {links}" if links else "")
 
@@ -158,43 +158,41 @@ def _procedure(adapter: Path | None) -> str:
     return f"{config.get('peft_type', 'LORA')} of rank {rank} and alpha {alpha} on {where}; more is {UNKNOWN}."
 
 
-def _results(measured: Json) -> list[EvalResult]:
-    text = _text_name(measured)
+def _eval_results(results: Results) -> list[EvalResult]:
     return [
-        EvalResult("text-generation", "text", text, "perplexity", value, metric_name=f"perplexity, {name}")
-        for name, value in ((_line(str(row["name"])), float(row["perplexity"]["value"])) for row in _rows(measured))
-    ]
+        EvalResult(
+            "text-generation", "text", _line(results.text), "perplexity", row.perplexity[0],
+            metric_name=f"perplexity, {_line(row.name)}",
+        )
+        for row in results.files.values()
+    ]  # fmt: skip
 
 
-def _evaluation(measured: Json) -> str:
-    if not measured:
+def _evaluation(results: Results | None) -> str:
+    if results is None:
         return f"Results on texts: {UNKNOWN}."
     lines = ["| file | type | perplexity | ratio | divergence | same top token |", "|---|---|---|---|---|---|"]
-    for row in _rows(measured):
-        cells = [row["name"], row["type"], _pair(row["perplexity"], 4)]
-        cells += [_pair(row["ratio"], 4), _pair(row["divergence"], 5)] if "ratio" in row else ["", ""]
-        cells.append(f"{float(row['same_top']['value']):.1%}" if "same_top" in row else "")
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    reference = measured.get("reference")
-    against = f", against {reference['name']} (mean Kullback-Leibler divergence in nats)" if reference else ""
-    how = (
-        f"Measured on {measured['scored_tokens']:,} tokens of {_text_name(measured)} in chunks of {measured['context']}"
+    for row in results.files.values():
+        cells = [_line(row.name), _line(row.kind), _pair(row.perplexity, 4), _pair(row.ratio, 4)]
+        cells += [_pair(row.divergence, 5), f"{row.same_top[0]:.1%}" if row.same_top else ""]
+        lines.append(f"| {' | '.join(cells)} |")
+    against = (
+        f", against {_line(results.reference)} (mean Kullback-Leibler divergence in nats)" if results.reference else ""
     )
+    how = f"Measured on {results.scored:,} tokens of {_line(results.text)} in chunks of {results.context}"
     return "\n".join([*lines, "", f"{how}{against}. How well it helps a person was not measured."])
 
 
-def _hardware(headers: Sequence[GgufHeader], measured: Json) -> str:
+def _hardware(headers: Sequence[GgufHeader], results: Results | None) -> str:
     lines = [
         "| file | memory at a context of 4,096 tokens, about | tokens read and written per second |",
         "|---|---|---|",
     ]
-    speeds = {row["name"]: row for row in _rows(measured)} if measured else {}
     for header in headers:
-        name, speed = header.path.name, UNKNOWN
-        if row := speeds.get(name):
-            speed = f"{float(row['tokens_read_per_second']):.0f} and {float(row['tokens_written_per_second']):.1f}"
-            speed += f" with {measured['threads']} threads"
-        lines.append(f"| {name} | {_memory(header) / 1e9:.1f} GB | {speed} |")
+        speed = UNKNOWN
+        if results and (row := results.files.get(header.path.name)):
+            speed = f"{row.reading:.0f} and {row.writing:.1f} with {results.threads} threads"
+        lines.append(f"| {header.path.name} | {_memory(header) / 1e9:.1f} GB | {speed} |")
     return "\n".join([*lines, "", "Any processor that llama.cpp runs on; no graphics card is needed."])
 
 
@@ -209,21 +207,8 @@ def _memory(header: GgufHeader) -> int:
     return header.path.stat().st_size + 4 * layers * kv_heads * head * CONTEXT + (1 << 28)
 
 
-def _rows(measured: Json) -> list[Json]:
-    rows = measured.get("files", [])
-    wanted = {"name", "type", "perplexity", "tokens_read_per_second", "tokens_written_per_second"}
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and wanted <= row.keys() for row in rows):
-        raise ConvertError("The measurement is not one that `measure --json` wrote.")
-    return rows
-
-
-def _text_name(measured: Json) -> str:
-    text = measured.get("text")
-    return str(text.get("name", UNKNOWN)) if isinstance(text, dict) else UNKNOWN
-
-
-def _pair(estimate: Json, digits: int) -> str:
-    return f"{float(estimate['value']):.{digits}f} ± {float(estimate['error']):.{digits}f}"
+def _pair(estimate: tuple[float, float] | None, digits: int) -> str:
+    return f"{estimate[0]:.{digits}f} ± {estimate[1]:.{digits}f}" if estimate else ""
 
 
 def _card_data(folder: Path | None) -> dict[str, Any]:

@@ -160,8 +160,12 @@ def _parse(path: Path, data: mmap.mmap, size: int) -> GgufHeader:
             raise cursor.damage(f"the metadata key {_shown(key)!r} is empty or comes twice")
         kinds[key], metadata[key] = cursor.value(_shown(key))
     alignment = metadata.get("general.alignment", 32)
-    is_count = kinds.get("general.alignment", UINT32) == UINT32 and isinstance(alignment, int)
-    if not is_count or alignment < 1 or alignment & (alignment - 1) or alignment > 1 << 20:
+    if (
+        not isinstance(alignment, int)
+        or kinds.get("general.alignment", UINT32) != UINT32
+        or not 1 <= alignment <= 1 << 20
+        or alignment & (alignment - 1)
+    ):
         raise cursor.damage(f"{alignment!r} is no alignment")
     placed = [_tensor(cursor) for _ in range(tensors)]
     start = cursor.place + -cursor.place % alignment

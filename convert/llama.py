@@ -85,6 +85,11 @@ class Llama:
         pointer = ll.llama_get_logits(self._context)
         return np.ctypeslib.as_array(pointer, (len(tokens) - first, self.size))
 
+    def next_logits(self, token: int, place: int) -> Array:
+        """Return the logits after one more `token`, which stands at `place`; all before it must have been read."""
+        self._decode([token], place, 0)
+        return np.ctypeslib.as_array(ll.llama_get_logits(self._context), (self.size,))
+
     def answer(self, tokens: Sequence[int], most: int) -> list[int]:
         """Return the likeliest tokens after `tokens`, up to `most` or the end. Raises ConvertError without numbers."""
         likely = self.logits(tokens, len(tokens) - 1)[-1]
@@ -95,9 +100,8 @@ class Llama:
             token = int(likely.argmax())
             if ll.llama_vocab_is_eog(self._vocabulary, token):
                 break
+            likely = self.next_logits(token, len(tokens) + len(found))
             found.append(token)
-            self._decode([token], len(tokens) + len(found) - 1, 0)
-            likely = np.ctypeslib.as_array(ll.llama_get_logits(self._context), (1, self.size))[-1]
         return found
 
     def embedding(self, tokens: Sequence[int]) -> Array:

@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from convert.errors import ConvertError
 from convert.gguf_in import GgufHeader, read_gguf
 from convert.json_file import Json
@@ -19,10 +21,11 @@ from convert.plot import Point, draw
 from convert.progress import Progress
 from convert.quality import Agreement, Estimate, Tally
 from convert.quant.recipes import RECIPES
+from convert.tensors import Array
 from convert.text_chunks import read_text, text_chunks
 
 CONTEXT = 512
-WRITTEN = 32  # tokens that are written to time it
+WRITTEN = 32  # tokens that are read one by one, as a model does that writes
 
 
 @dataclass(frozen=True)
@@ -68,26 +71,27 @@ class _Runner:
     def __init__(self, header: GgufHeader, llama: Llama) -> None:
         self.header, self.llama = header, llama
         self.tally = Tally()
+        self.logits: Array = np.empty((0, llama.size), np.float32)
         self._seconds = 0.0
         self._tokens = 0
 
-    def measured(self, reference: "_Runner | None", prompt: Sequence[int]) -> Measured:
-        """Return all that is known, having let the model write a little after `prompt`."""
+    def measured(self, reference: "_Runner | None", chunk: Sequence[int]) -> Measured:
+        """Return all that is known, having timed the model at the second half of `chunk`, token by token."""
+        half = len(chunk) // 2
+        self.llama.logits(chunk[:half], half - 1)
+        steps = chunk[half : half + WRITTEN]
         begun = time.perf_counter()
-        self.llama.logits(prompt, len(prompt) - 1)
-        read = time.perf_counter()
-        written = len(self.llama.answer(prompt, WRITTEN))
-        # The answer reads the prompt again before it writes.
-        spent = time.perf_counter() - read - (read - begun)
-        agreement = self.tally.agreement(reference.tally) if reference else None
+        for place, token in enumerate(steps, half):
+            self.llama.next_logits(token, place)
+        writing = len(steps) / (time.perf_counter() - begun)
         return Measured(
             self.header.path,
             kind(self.header),
             self.header.path.stat().st_size,
             self.tally.perplexity(),
             self._tokens / self._seconds,
-            written / spent if written and spent > 0 else 0.0,
-            agreement,
+            writing,
+            self.tally.agreement(reference.tally) if reference else None,
         )
 
     def score(self, chunk: Sequence[int], reference: "_Runner | None") -> None:
@@ -128,14 +132,13 @@ def measure(request: Request, progress: Progress) -> Measurement:
                 progress.wrote(f"chunk {number + 1} of {len(chunks)}", 1)
         finally:
             progress.ended()
-        prompt = chunks[0][: request.context - WRITTEN]
         return Measurement(
             request,
             hashlib.sha256(text.encode()).hexdigest(),
             len(chunks),
             len(chunks) * (request.context - 1 - request.context // 2),
-            reference.measured(None, prompt) if reference else None,
-            tuple(runner.measured(reference, prompt) for runner in runners),
+            reference.measured(None, chunks[0]) if reference else None,
+            tuple(runner.measured(reference, chunks[0]) for runner in runners),
         )
 
 
