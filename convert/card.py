@@ -16,7 +16,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from convert.errors import ConvertError
 from convert.gguf_in import GgufHeader, read_gguf
 from convert.json_file import read_object_if_present
-from convert.quant.recipes import RECIPES
+from convert.quant.recipes import recipe_of
 from convert.results import Results, read_results
 from convert.text_file import write_text
 
@@ -60,7 +60,7 @@ def make_card(sources: Sources, headers: Sequence[GgufHeader], papers: Collectio
     results = read_results(sources.measured) if sources.measured else None
     license_ = _line(first.text("general.license")) or _one(base_card.get("license"))
     architecture = first.text("general.architecture")
-    embeds = first.metadata.get(f"{architecture}.attention.causal") is False
+    embeds = first.embeds
     name = _line(first.text("general.name")) or first.path.stem
     data = ModelCardData(
         base_model=_base_name(first) if "/" in _base_name(first) else None,
@@ -144,8 +144,8 @@ def _file_table(headers: Sequence[GgufHeader]) -> str:
 
 
 def _kind(header: GgufHeader) -> str:
-    number = header.metadata.get("general.file_type")
-    return next((recipe.name for recipe in RECIPES.values() if recipe.file_type == number), "other")
+    recipe = recipe_of(header.count("general.file_type"))
+    return recipe.name if recipe else "other"
 
 
 def _procedure(adapter: Path | None) -> str:

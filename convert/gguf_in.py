@@ -62,6 +62,11 @@ class GgufHeader:
         except (OSError, ValueError) as error:
             raise ConvertError(f"{self.path} cannot be read any more; was it changed meanwhile?") from error
 
+    @property
+    def embeds(self) -> bool:
+        """Whether the model turns a text into one vector, and has no next token."""
+        return self.metadata.get(f"{self.text('general.architecture')}.attention.causal") is False
+
     def text(self, key: str) -> str:
         """Return the text at `key`, or an empty one."""
         value = self.metadata.get(key, "")

@@ -109,8 +109,7 @@ def write(collected: Collected, out: Path, dataset: str, context: int = CONTEXT)
 
 
 def _check_kind(header: GgufHeader) -> None:
-    architecture = header.text("general.architecture")
-    if header.metadata.get(f"{architecture}.attention.causal") is False:
+    if header.embeds:
         raise ConvertError(f"{header.path} makes embeddings; only models that write text are supported here.")
-    if header.count(f"{architecture}.expert_count"):
+    if header.count(f"{header.text('general.architecture')}.expert_count"):
         raise ConvertError(f"{header.path} is a mixture of experts, which is not supported here.")

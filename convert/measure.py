@@ -20,7 +20,7 @@ from convert.llama import Llama, version
 from convert.plot import Point, draw
 from convert.progress import Progress
 from convert.quality import Agreement, Estimate, Tally
-from convert.quant.recipes import RECIPES
+from convert.quant.recipes import recipe_of
 from convert.tensors import Array
 from convert.text_chunks import read_text, text_chunks
 
@@ -144,14 +144,14 @@ def measure(request: Request, progress: Progress) -> Measurement:
 
 def check_writes_text(header: GgufHeader) -> None:
     """Raise ConvertError for a model that has no next token to be sure or unsure of."""
-    if header.metadata.get(f"{header.text('general.architecture')}.attention.causal") is False:
+    if header.embeds:
         raise ConvertError(f"{header.path} makes embeddings; only a model that writes text has a perplexity.")
 
 
 def kind(header: GgufHeader) -> str:
     """Return the name of a file's type, or ? when it is none of ours."""
-    number = header.metadata.get("general.file_type")
-    return next((recipe.name for recipe in RECIPES.values() if recipe.file_type == number), "?")
+    recipe = recipe_of(header.count("general.file_type"))
+    return recipe.name if recipe else "?"
 
 
 def table(measurement: Measurement) -> str:

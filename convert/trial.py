@@ -37,10 +37,9 @@ def main() -> int:
 def attempt(path: Path, threads: int) -> str:
     """Return what the model at `path` did with a text. Raises ConvertError when it did nothing of use."""
     header = read_gguf(path)
-    embeds = header.metadata.get(f"{header.text('general.architecture')}.attention.causal") is False
-    with Llama(path, CONTEXT, threads, embedding=embeds) as llama:
+    with Llama(path, CONTEXT, threads, embedding=header.embeds) as llama:
         tokens = llama.tokens(TEXT)[: CONTEXT - WRITTEN]
-        if embeds:
+        if header.embeds:
             values = llama.embedding(tokens)
             if not np.isfinite(values).all() or not values.any():
                 raise ConvertError(f"{path} computes an embedding that is no direction.")

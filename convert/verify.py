@@ -17,7 +17,7 @@ import numpy as np
 
 from convert.errors import ConvertError
 from convert.gguf_in import GgufHeader, Placed, read_gguf
-from convert.quant.recipes import RECIPES
+from convert.quant.recipes import recipe_of
 from convert.quant.types import TYPES
 from convert.tensors import Bytes, listing
 
@@ -47,13 +47,12 @@ def verify(path: Path, threads: int) -> list[str]:
 def compare(path: Path, convert: Convert) -> str:
     """Convert the same model again with `convert` and return that all is the same. Raises ConvertError if not."""
     header = read_gguf(path)
-    number = header.metadata.get("general.file_type")
-    recipe = next((recipe.name for recipe in RECIPES.values() if recipe.file_type == number), None)
+    recipe = recipe_of(header.count("general.file_type")) if "general.file_type" in header.metadata else None
     if recipe is None:
         raise ConvertError(f"{path} does not say of which type it is, so that it cannot be made again.")
     with tempfile.TemporaryDirectory() as folder:
         again = Path(folder) / "again.gguf"
-        convert(recipe, again)
+        convert(recipe.name, again)
         fresh = read_gguf(again)
         if fresh.tensors.keys() != header.tensors.keys():
             other = sorted(fresh.tensors.keys() ^ header.tensors.keys())

@@ -133,6 +133,12 @@ RECIPES: Mapping[str, Recipe] = {
     )
 }
 
+
+def recipe_of(file_type: int) -> Recipe | None:
+    """Return the recipe of the files with this number, or None when it is none of ours."""
+    return next((recipe for recipe in RECIPES.values() if recipe.file_type == file_type), None)
+
+
 # What a tensor gets whose rows are no whole number of blocks of the type in front; where that fits neither, F16.
 FALLBACKS: Mapping[str, str] = {
     "Q2_K": "Q4_0",

@@ -72,7 +72,7 @@ def test_it_agrees_with_llama_cpps_own_tool(
 def test_the_logits_are_those_of_the_whole_text(models: dict[str, Path], tmp_path: Path, llama: Llama) -> None:
     """The figures by hand: logits from llama-cpp-python's own class, then the textbook's formulas."""
     text = tmp_path / "text.txt"
-    text.write_text("i hear you and am here with it. we can begin again; " * 8)
+    text.write_text(LICENSE.read_text()[1000:1300])
     measured = measure(Request((models["Q4_0"],), models["F32"], text, 1, context=32), Silent())
     tokens = llama.tokenize(models["F32"], [text.read_text()])[0]
     losses, divergences = [], []
@@ -86,8 +86,8 @@ def test_the_logits_are_those_of_the_whole_text(models: dict[str, Path], tmp_pat
     assert agreement
     # llama.cpp's last digits depend on how many logits are asked for at once.
     assert measured.files[0].perplexity.value == pytest.approx(np.exp(np.mean(losses)), rel=1e-3)
-    assert agreement.divergence.value == pytest.approx(np.mean(divergences), rel=5e-3)
-    assert agreement.divergence_largest == pytest.approx(max(divergences), rel=5e-3)
+    assert agreement.divergence.value == pytest.approx(np.mean(divergences), rel=2e-2)
+    assert agreement.divergence_largest == pytest.approx(max(divergences), rel=2e-2)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def told(command: Command, capfd: pytest.CaptureFixture[str]) -> Told:
 
     def check(code: int, *arguments: object) -> str:
         capfd.readouterr()
-        assert command("verify", *arguments, "--progress", "none") == code
+        assert command("verify", *arguments, "--threads", 1, "--progress", "none") == code
         lines = capfd.readouterr()
         assert lines[code == 0] == ""
         assert lines[code != 0].count("\n") == 1
