@@ -1,5 +1,5 @@
 # `make` lists what there is. Every target sets up by itself what it needs.
-.PHONY: help setup run test lint lock smol-checkpoint clean
+.PHONY: help setup run test lint lock smol-checkpoint convert-fuzz clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -20,6 +20,9 @@ lint: setup ## format, style, types and the import contracts
 
 smol-checkpoint: setup ## rebuild SmolLM2's Hugging Face checkpoint from the starter, in build/smol-checkpoint
 	.venv/bin/python tests/support/smol_checkpoint.py build/smol-checkpoint
+
+convert-fuzz: setup ## let 10,000 damaged GGUF and 10,000 damaged safetensors files be read
+	PYTHONPATH=tests .venv/bin/python -m support.fuzz 10000
 
 lock: ## write the lock files anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q pyproject.toml --group dev -o packaging/locks/app.txt

@@ -1,6 +1,7 @@
 """The command line: one subcommand per verb; never does the work itself."""
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -13,7 +14,10 @@ from convert.errors import ConvertError
 from convert.merging import PRECISIONS, AdapterChoice, parse_choice
 from convert.pipeline import Job, Report, make_plan, run
 from convert.progress import PROGRESS
+from convert.quant.overrides import parse_override
 from convert.quant.recipes import RECIPES
+from convert.text_file import check_place, write_text
+from convert.verify import compare, verify
 
 DONE, FAILED, INTERRUPTED, TERMINATED = 0, 2, 130, 143
 
@@ -43,19 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     gguf = verbs.add_parser("gguf", help="write a checkpoint, with an adapter merged into it, as GGUF")
     gguf.add_argument("base", type=Path, metavar="BASE", help="folder of a Hugging Face checkpoint in safetensors")
-    gguf.add_argument(
-        "--adapter",
-        type=_choice,
-        action="append",
-        default=[],
-        metavar="DIR[:W]",
-        help="folder of a LoRA adapter saved by PEFT, and how much of it to add (1 is all); may be given again",
-    )
-    gguf.add_argument(
-        "--base-precision",
-        choices=PRECISIONS,
-        help="nf4: round the base as QLoRA training did; else as the adapter's folder says, or as it is",
-    )
+    _add_sources(gguf)
     gguf.add_argument("--type", required=True, choices=RECIPES, help="what the weights are stored as")
     gguf.add_argument("--out", required=True, type=Path, metavar="F", help="the file to write")
     gguf.add_argument("--threads", type=_count, default=os.cpu_count() or 1, metavar="N")
@@ -68,7 +60,73 @@ def _parser() -> argparse.ArgumentParser:
     adapter.add_argument("--out", required=True, type=Path, metavar="F", help="the file to write")
     adapter.add_argument("--overwrite", action="store_true", help="replace F if it exists")
     adapter.set_defaults(run=_adapter)
+    _add_verify(verbs.add_parser("verify", help="tell whether a GGUF file is whole and works"))
+    _add_imatrix(verbs.add_parser("imatrix", help="make an importance matrix from text"))
+    _add_measure(verbs.add_parser("measure", help="tell how well files stand for the model they were made from"))
+    _add_card(verbs.add_parser("card", help="write a model card from what is known and measured"))
     return parser
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    """What a file is made from, besides its base."""
+    parser.add_argument(
+        "--adapter", type=_choice, action="append", default=[], metavar="DIR[:W]",
+        help="folder of a LoRA adapter saved by PEFT, and how much of it to add (1 is all); may be given again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--base-precision",
+        choices=PRECISIONS,
+        help="nf4: round the base as QLoRA training did; else as the adapter's folder says, or as it is",
+    )
+    parser.add_argument("--imatrix", type=Path, metavar="I", help="an importance matrix, as `imatrix` makes it")
+    parser.add_argument(
+        "--tensor-type", type=parse_override, action="append", default=[], metavar="PATTERN=T",
+        help="another type for the tensors whose name holds PATTERN; may be given several times",
+    )  # fmt: skip
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="F", help="the GGUF file to look at")
+    parser.add_argument("--against", type=Path, metavar="BASE", help="make it again from BASE and compare")
+    _add_sources(parser)
+    parser.add_argument("--threads", type=_count, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument("--progress", choices=PROGRESS, default="bar")
+    parser.set_defaults(run=_verify)
+
+
+def _add_text(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--text", required=True, type=Path, metavar="T", help="a text in UTF-8")
+    parser.add_argument("--context", type=_context, default=512, metavar="N", help="tokens in a chunk of text (512)")
+    parser.add_argument("--chunks", type=_chunks, metavar="N", help="read the first N chunks only")
+    parser.add_argument("--threads", type=_count, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument("--overwrite", action="store_true", help="replace what is written if it exists")
+    parser.add_argument("--progress", choices=PROGRESS, default="bar", help="how progress is told on stderr")
+
+
+def _add_imatrix(imatrix: argparse.ArgumentParser) -> None:
+    imatrix.add_argument("file", type=Path, metavar="F", help="the model as GGUF, best in F16 or Q8_0")
+    imatrix.add_argument("--out", required=True, type=Path, metavar="I", help="the file to write")
+    _add_text(imatrix)
+    imatrix.set_defaults(run=_imatrix)
+
+
+def _add_measure(measure: argparse.ArgumentParser) -> None:
+    measure.add_argument("files", type=Path, nargs="+", metavar="F", help="the GGUF files to measure")
+    measure.add_argument("--reference", type=Path, metavar="G", help="the same model in more bits, to compare with")
+    measure.add_argument("--json", type=Path, metavar="J", help="write the measurement as JSON too")
+    measure.add_argument("--plot", type=Path, metavar="SVG", help="draw quality against size")
+    _add_text(measure)
+    measure.set_defaults(run=_measure)
+
+
+def _add_card(card: argparse.ArgumentParser) -> None:
+    card.add_argument("files", type=Path, nargs="+", metavar="F", help="the GGUF files that the card is for")
+    card.add_argument("--out", required=True, type=Path, metavar="README.md", help="the file to write")
+    card.add_argument("--base", type=Path, metavar="DIR", help="the base's folder: its card, licence and policy")
+    card.add_argument("--adapter", type=Path, metavar="DIR", help="the adapter's folder")
+    card.add_argument("--measured", type=Path, metavar="J", help="what `measure --json` wrote")
+    card.add_argument("--overwrite", action="store_true", help="replace what is written if it exists")
+    card.set_defaults(run=_card)
 
 
 def _count(text: str) -> int:
@@ -90,18 +148,79 @@ def _adapter(options: argparse.Namespace) -> None:
     sys.stdout.writelines(f"Note: {_shown(notice)}.\n" for notice in written.notices)
 
 
+def _context(text: str) -> int:
+    if not text.isdecimal() or not 32 <= int(text) <= 1 << 20:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 32 to {1 << 20}")
+    return int(text)
+
+
+def _chunks(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1 << 30:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+    return int(text)
+
+
 def _gguf(options: argparse.Namespace) -> None:
-    job = Job(
-        options.base,
-        tuple(options.adapter),
-        options.type,
-        options.out,
-        options.threads,
-        options.overwrite,
-        options.base_precision,
-    )
-    report = run(make_plan(job), PROGRESS[options.progress]())
+    report = run(make_plan(_job(options, options.base, options.type, options.out)), PROGRESS[options.progress]())
     sys.stdout.write(_summary(report))
+
+
+def _job(options: argparse.Namespace, base: Path, recipe: str, out: Path) -> Job:
+    return Job(
+        base, tuple(options.adapter), recipe, out, options.threads, getattr(options, "overwrite", False),
+        base_precision=options.base_precision, importance=options.imatrix, overrides=tuple(options.tensor_type),
+    )  # fmt: skip
+
+
+def _verify(options: argparse.Namespace) -> None:
+    found = verify(options.file, options.threads)
+    if options.against:
+
+        def convert(recipe: str, out: Path) -> None:
+            run(make_plan(_job(options, options.against, recipe, out)), PROGRESS[options.progress]())
+
+        found.append(compare(options.file, convert))
+    sys.stdout.write(f"{_shown(str(options.file))} is sound: {_shown('; '.join(found))}.\n")
+
+
+# llama.cpp and the hub's library are loaded by the verbs that need them alone.
+
+
+def _imatrix(options: argparse.Namespace) -> None:
+    from convert import imatrix
+
+    check_place(options.out, overwrite=options.overwrite)
+    progress = PROGRESS[options.progress]()
+    collected = imatrix.collect(options.file, options.text, progress, options.threads, options.context, options.chunks)
+    size = imatrix.write(collected, options.out, options.text.name, options.context)
+    told = f"{len(collected.sums)} weights, {collected.chunks} chunks of {options.context} tokens"
+    sys.stdout.write(f"Wrote {_shown(str(options.out))} ({size / 1e6:,.1f} MB): {told}.\n")
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from convert import measure
+
+    for path in (options.json, options.plot):
+        if path:
+            check_place(path, overwrite=options.overwrite)
+    request = measure.Request(
+        tuple(options.files), options.reference, options.text, options.threads, options.context, options.chunks
+    )
+    measurement = measure.measure(request, PROGRESS[options.progress]())
+    if options.json:
+        write_text(options.json, json.dumps(measure.as_json(measurement), indent=1) + "\n")
+    if options.plot:
+        write_text(options.plot, measure.plot(measurement))
+    sys.stdout.write("".join(f"{_shown(line)}\n" for line in measure.table(measurement).splitlines()))
+
+
+def _card(options: argparse.Namespace) -> None:
+    from convert import card
+
+    check_place(options.out, overwrite=options.overwrite)
+    sources = card.Sources(tuple(options.files), options.base, options.adapter, options.measured)
+    written = card.write_card(sources, options.out, overwrite=options.overwrite)
+    sys.stdout.write(f"Wrote {_shown(', '.join(str(path) for path in written))}.\n")
 
 
 def _summary(report: Report) -> str:

@@ -9,19 +9,22 @@ from pathlib import Path
 from convert.arch import describe, tied_weights
 from convert.arch.general import general_metadata
 from convert.arch.model import Model, Row
+from convert.arch.size import is_70b
 from convert.checkpoint import open_folder
 from convert.errors import ConvertError
 from convert.gguf_out import GgufFile, Layout, declare, part_path
+from convert.importance import Importance, read_importance
 from convert.json_file import read_object, read_object_if_present
 from convert.lora import Merge
 from convert.lora.report import norms_by_layer
 from convert.merging import NF4, AdapterChoice, Weights, base_precision, merge_into
 from convert.progress import Progress
 from convert.quant.ggml import Encoder, load_encoder
-from convert.quant.recipes import RECIPES, Recipe, tensor_type
-from convert.quant.types import TensorType
+from convert.quant.overrides import Override
+from convert.quant.recipes import RECIPES, Recipe, Traits, is_quantizable, tensor_types
+from convert.quant.types import TYPES, TensorType
 from convert.target import check_inputs_kept, check_name
-from convert.tensors import FLOAT_DTYPES, Metadata, TensorInfo, listing, shape_text
+from convert.tensors import FLOAT_DTYPES, Array, Metadata, TensorInfo, listing, shape_text
 from convert.vocab import vocab_metadata
 from convert.vocab.count import has_tokenizer, token_count
 
@@ -40,6 +43,8 @@ class Job:
     threads: int = 1
     overwrite: bool = False
     base_precision: str | None = None
+    importance: Path | None = None
+    overrides: tuple[Override, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Step:
 
     row: Row
     type: TensorType
+    importance: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,11 @@ def make_plan(job: Job) -> Plan:
     weights = _check_tensors(model, merge.tensors)
     nf4 = base_precision(job.base_precision, job.adapters) == NF4
     rounded = frozenset(row.source for row in model.rows if nf4 and row.is_linear)
-    tied = all(row.name != "output.weight" for row in model.rows)
-    steps = tuple(Step(row, tensor_type(recipe, row.name, row.shape, tied=tied)) for row in model.rows)
+    importance = read_importance(job.importance) if job.importance else None
+    steps = _steps(model, recipe, job.overrides, importance)
+    metadata = _metadata(job, model, recipe, weights, _tokenizer(job, merge, model.vocab_size))
     layout = declare(
-        _metadata(job, model, recipe, weights, _tokenizer(job, merge, model.vocab_size)),
+        metadata | (importance.metadata if importance else {}),
         ((s.row.name, s.row.shape, s.type.number, s.type.size(s.row.shape)) for s in steps),
     )
     check_inputs_kept(job.out, [job.base, *(choice.folder for choice in job.adapters)])
@@ -112,7 +119,7 @@ def run(plan: Plan, progress: Progress) -> Report:
                 norms[row.source] = weight.merger.norms
                 if row.reshape:
                     values = row.reshape(values)
-                data = encoder.encode(row.name, values, step.type)
+                data = encoder.encode(row.name, values, step.type, step.importance)
                 file.write(row.name, data)
                 progress.wrote(row.name, data.nbytes)
             file.finish()
@@ -166,6 +173,33 @@ def _tokenizer(job: Job, merge: Merge, rows: int) -> Path | None:
                 "the adapter; copy the one it was trained with into its folder."
             )
     return None
+
+
+def _steps(
+    model: Model, recipe: Recipe, overrides: tuple[Override, ...], importance: Importance | None
+) -> tuple[Step, ...]:
+    """Return what becomes of each tensor. Raises ConvertError for an override or a matrix that fits nothing."""
+    shapes = {row.name: row.shape for row in model.rows}
+    for override in overrides:
+        if not any(override.fits(name) and is_quantizable(name, shape) for name, shape in shapes.items()):
+            raise ConvertError(f"The pattern {override.pattern.pattern!r} fits no tensor that can be quantized.")
+    if overrides and TYPES[recipe.default].block == 1:
+        raise ConvertError(f"--tensor-type changes nothing in a file of the type {recipe.name}; leave it out.")
+    if importance:
+        importance.check_fits(shapes)
+    types = tensor_types(recipe, shapes, _traits(model, importance is not None), overrides)
+    weigh = importance.of if importance else lambda _name, _shape: None
+    return tuple(
+        Step(r, types[r.name], weigh(r.name, r.shape) if types[r.name].name != "F32" else None) for r in model.rows
+    )
+
+
+def _traits(model: Model, importance: bool) -> Traits:
+    layers, heads, kv_heads = (
+        value if isinstance(value := model.metadata.get(f"{model.name}.{key}"), int) else 1
+        for key in ("block_count", "attention.head_count", "attention.head_count_kv")
+    )
+    return Traits(layers, heads // kv_heads, is_70b(model.name, layers, heads, kv_heads), importance)
 
 
 def _metadata(

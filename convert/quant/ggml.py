@@ -28,7 +28,6 @@ class Encoder:
     """Encodes tensors with `threads` threads. A context manager: leaving it drops what is not started yet."""
 
     def __init__(self, threads: int) -> None:
-        self._quantize = load_encoder()
         self._pool = ThreadPoolExecutor(max_workers=threads)
 
     def __enter__(self) -> Self:
@@ -39,26 +38,31 @@ class Encoder:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def encode(self, name: str, values: Array, type_: TensorType) -> Bytes:
+    def encode(self, name: str, values: Array, type_: TensorType, importance: Array | None = None) -> Bytes:
         """Return the bytes of `values` (rows last) in `type_`; the number of threads changes no byte.
 
-        Raises ConvertError when a value is not finite, or too large for the type.
+        `importance` weighs the columns. Raises ConvertError when a value is not finite, or too large for the type.
         """
-        columns = values.shape[-1]
-        rows = np.require(values.reshape(-1, columns), np.float32, ["C", "A"])
-        result = np.empty(type_.size(values.shape), np.uint8)
-        step = max(1, CHUNK_VALUES // columns)
-        row_bytes = type_.size((columns,))
+        rows = values.reshape(-1, values.shape[-1])
+        step = max(1, CHUNK_VALUES // rows.shape[1])
+        chunks = (rows[first : first + step] for first in range(0, len(rows), step))
+        return np.concatenate(list(self._pool.map(lambda chunk: encode(name, chunk, type_, importance), chunks)))
 
-        def encode_chunk(first: int) -> bool:
-            chunk = rows[first : first + step]
-            target = result[first * row_bytes :]
-            self._quantize(type_.number, chunk.ctypes.data, target.ctypes.data, 0, len(chunk), columns, None)
-            return _is_sound(chunk, type_)
 
-        if not all(self._pool.map(encode_chunk, range(0, len(rows), step))):
-            raise ConvertError(f"The tensor {name} holds values that are not numbers or too large for {type_.name}.")
-        return result
+def encode(name: str, values: Array, type_: TensorType, importance: Array | None = None) -> Bytes:
+    """Return the bytes of the rows `values` (rows x columns) of the tensor `name` in `type_`.
+
+    `importance` weighs the columns. Rows know nothing of each other: it does not matter how many come at once.
+    Raises ConvertError when a value is not finite, or too large for the type.
+    """
+    rows = np.require(values, np.float32, ["C", "A"])
+    weights = None if importance is None else np.require(importance.reshape(rows.shape[1]), np.float32, ["C", "A"])
+    result = np.empty(type_.size(rows.shape), np.uint8)
+    pointer = None if weights is None else weights.ctypes.data
+    load_encoder()(type_.number, rows.ctypes.data, result.ctypes.data, 0, *rows.shape, pointer)
+    if not (_is_below(rows, type_.limit) and type_.is_sound(result)):
+        raise ConvertError(f"The tensor {name} holds values that are not numbers or too large for {type_.name}.")
+    return result
 
 
 def library_path() -> Path:
@@ -71,10 +75,10 @@ def library_path() -> Path:
     raise ConvertError(f"llama-cpp-python's {name} is not installed; set Quietroom up again.")
 
 
-def _is_sound(chunk: Array, type_: TensorType) -> bool:
+def _is_below(chunk: Array, limit: float) -> bool:
+    # What is not a number spreads through both ends and compares as false; neither takes memory.
     with np.errstate(invalid="ignore"):
-        # Not a number compares as false, and infinity is not below infinity: one pass finds all three.
-        return float(np.abs(chunk).max(initial=0)) < type_.limit
+        return chunk.size == 0 or bool(-limit < chunk.min() and chunk.max() < limit)
 
 
 @cache

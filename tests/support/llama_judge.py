@@ -1,7 +1,7 @@
 """llama.cpp and the gguf package as judges of a GGUF file; never asked how it was made."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,26 @@ class Llama:
 
     folder: Path
 
-    def quantize(self, source: Path, file_type: int) -> Path:
-        """Return what llama.cpp's own quantizer makes of `source`."""
+    def quantize(
+        self,
+        source: Path,
+        file_type: int,
+        importance: Mapping[str, NDArray[np.float32]] | None = None,
+        overrides: Mapping[str, int] | None = None,
+    ) -> Path:
+        """Return what llama.cpp's own quantizer makes of `source`; `overrides` are type numbers by pattern."""
         target = self.folder / f"{source.stem}-{file_type}.gguf"
         parameters = llama_cpp.llama_model_quantize_default_params()
-        parameters.ftype, parameters.nthread = file_type, 1
+        parameters.ftype, parameters.nthread = file_type, 2
+        if importance:
+            parameters.imatrix = (llama_cpp.llama_model_imatrix_data * (len(importance) + 1))()
+            for entry, (name, weights) in zip(parameters.imatrix, importance.items(), strict=False):
+                entry.name, entry.size = name.encode(), weights.size
+                entry.data = weights.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        if overrides:
+            parameters.tt_overrides = (llama_cpp.llama_model_tensor_override * (len(overrides) + 1))()
+            for override, (pattern, number) in zip(parameters.tt_overrides, overrides.items(), strict=False):
+                override.pattern, override.type = pattern.encode(), number
         names = str(source).encode(), str(target).encode()
         assert llama_cpp.llama_model_quantize(*names, ctypes.byref(parameters)) == 0
         return target

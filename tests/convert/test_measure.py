@@ -1,0 +1,147 @@
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.llama_judge import Llama
+from support.tiny_model import Shape, tiny_gguf
+
+from convert.measure import Request, measure
+from convert.plot import Point, draw, steps
+from convert.progress import Silent
+from convert.quality import Tally, estimate, log_probabilities
+
+Command = Callable[..., int]
+DATA = Path(__file__).parent.parent / "data"
+LICENSE = DATA.parent.parent / "LICENSE"
+TOOLS = json.loads((DATA / "llama_tools.json").read_text())
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    return {kind: tiny_gguf(folder / f"{kind}.gguf", kind) for kind in ("F32", "F16", "Q4_0")}
+
+
+def test_it_agrees_with_llama_cpps_own_tool(
+    models: dict[str, Path], tmp_path: Path, command: Command, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out, plot = tmp_path / "m.json", tmp_path / "m.svg"
+    arguments = (models["Q4_0"], models["F16"], models["F32"], "--reference", models["F32"])
+    written = ("--json", out, "--plot", plot)
+    assert (
+        command("measure", *arguments, *written, "--threads", 1, "--text", LICENSE, "--context", TOOLS["context"]) == 0
+    )
+    output, errors = capfd.readouterr()
+    found = json.loads(out.read_text())
+    assert found["text"] == {"name": "LICENSE", "sha256": TOOLS["text_sha256"]}
+    assert (found["chunks"], found["scored_tokens"]) == (69, 69 * 63)
+    rows = {row["type"]: row for row in found["files"]}
+    for kind, (value, error) in TOOLS["perplexity"].items():
+        # Far within the error that the tool states: it reads several chunks at a time, which changes last digits.
+        assert rows[kind]["perplexity"]["value"] == pytest.approx(value, rel=1e-4)
+        assert rows[kind]["perplexity"]["error"] == pytest.approx(error, rel=1e-3)
+    expected = TOOLS["Q4_0 against F32"]
+    assert rows["Q4_0"]["divergence"]["value"] == pytest.approx(
+        expected["divergence"][0], abs=expected["divergence"][1]
+    )
+    assert rows["Q4_0"]["same_top"]["value"] == pytest.approx(expected["same_top"][0] / 100, abs=0.002)
+    ratio = rows["Q4_0"]["perplexity"]["value"] / rows["F32"]["perplexity"]["value"]
+    assert rows["Q4_0"]["ratio"]["value"] == pytest.approx(ratio)
+    # Against itself nothing is off, not even by a rounding.
+    itself = {key: rows["F32"][key] for key in ("ratio", "divergence", "divergence_largest", "same_top")}
+    nothing = {"value": 0.0, "error": 0.0}
+    one = {"value": 1.0, "error": 0.0}
+    assert itself == {"ratio": one, "divergence": nothing, "divergence_largest": 0.0, "same_top": one}
+    assert all(row["tokens_read_per_second"] > 0 < row["tokens_written_per_second"] for row in rows.values())
+    assert rows["Q4_0"]["bytes"] == models["Q4_0"].stat().st_size
+    assert errors == ""
+    lines = output.splitlines()
+    assert [line.split()[:2] for line in lines[1:5]] == [
+        ["F32.gguf", "F32"], ["Q4_0.gguf", "Q4_0"], ["F16.gguf", "F16"], ["F32.gguf", "F32"]
+    ]  # fmt: skip
+    assert "1.0000 ± 0.0000  0.00000 ± 0.00000  100.00%" in lines[4]
+    assert lines[5] == "4,347 tokens of LICENSE, 69 chunks of 128."
+    drawn = ET.fromstring(plot.read_text())
+    assert [group.findtext(f"{SVG}text") for group in drawn.iter(f"{SVG}g")] == ["Q4_0", "F16", "F32"]
+
+
+def test_the_logits_are_those_of_the_whole_text(models: dict[str, Path], tmp_path: Path, llama: Llama) -> None:
+    """The figures by hand: logits from llama-cpp-python's own class, then the textbook's formulas."""
+    text = tmp_path / "text.txt"
+    text.write_text(LICENSE.read_text()[1000:1300])
+    measured = measure(Request((models["Q4_0"],), models["F32"], text, 1, context=32), Silent())
+    tokens = llama.tokenize(models["F32"], [text.read_text()])[0]
+    losses, divergences = [], []
+    for start in range(0, len(tokens) - 31, 32):
+        chunk = tokens[start : start + 32]
+        own, theirs = (llama.logits(models[kind], chunk)[16:31].astype(np.float64) for kind in ("Q4_0", "F32"))
+        p, q = (np.exp(z) / np.exp(z).sum(axis=1, keepdims=True) for z in (theirs, own))
+        losses += [-np.log(q[place, token]) for place, token in enumerate(chunk[17:])]
+        divergences += list((p * np.log(p / q)).sum(axis=1))
+    agreement = measured.files[0].agreement
+    assert agreement
+    # llama.cpp's last digits depend on how many logits are asked for at once.
+    assert measured.files[0].perplexity.value == pytest.approx(np.exp(np.mean(losses)), rel=1e-3)
+    assert agreement.divergence.value == pytest.approx(np.mean(divergences), rel=2e-2)
+    assert agreement.divergence_largest == pytest.approx(max(divergences), rel=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--context", 8192), "16384 are needed"),
+        (("--reference", "nowhere.gguf"), "nowhere.gguf is missing"),
+        (("--json", "no/m.json"), "in a folder that exists"),
+        (("--text", "nowhere.txt"), "cannot be read"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_sentence(
+    arguments: tuple[object, ...],
+    words: str,
+    models: dict[str, Path],
+    command: Command,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert command("measure", models["F32"], "--threads", 1, "--text", LICENSE, *arguments) == 2
+    output, errors = capfd.readouterr()
+    assert output == ""
+    assert errors.count("\n") == 1
+    assert words in errors
+
+
+def test_files_that_do_not_belong_together_are_refused(
+    models: dict[str, Path], tmp_path: Path, command: Command, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = tiny_gguf(tmp_path / "other.gguf", "F32", Shape(layers=1, tokenizer="sentencepiece"))
+    assert (
+        command("measure", models["F32"], "--reference", other, "--threads", 1, "--text", LICENSE, "--context", 32) == 2
+    )
+    assert f"{other} cuts the text into other tokens" in capfd.readouterr().err
+
+
+def test_every_digit_counts_and_none_is_lost_to_large_logits() -> None:
+    logits = np.array([[1000.0, 999.0, -1000.0], [0.0, 0.0, 0.0]], np.float32)
+    tally = Tally()
+    tally.add(logits, [0, 2], logits)
+    first = np.log1p(np.exp(-1.0))
+    np.testing.assert_allclose(tally.losses, [first, np.log(3)], rtol=1e-12)
+    assert tally.agreement(tally).divergence.value == 0.0
+    np.testing.assert_allclose(np.exp(log_probabilities(logits)).sum(axis=1), 1, rtol=1e-15)
+    # The tool's error of a mean: mean square less squared mean, over one value less than there are.
+    assert estimate(np.array([1.0, 2.0, 6.0])).error == pytest.approx(np.sqrt((41 / 3 - 9) / 2))
+
+
+def test_a_plot_shows_each_point_where_it_belongs() -> None:
+    points = [Point("Q2 <K>", 2800, 0.109), Point("Q4_K_M", 4080, 0.0127), Point("F16 & co", 13500, 0.0)]
+    drawn = ET.fromstring(draw("Quality <against> size", "MB", "nats", points))
+    groups = list(drawn.iter(f"{SVG}g"))
+    assert [group.findtext(f"{SVG}text") for group in groups] == ["Q2 <K>", "Q4_K_M", "F16 & co"]
+    places = [(float(c.attrib["cx"]), float(c.attrib["cy"])) for c in drawn.iter(f"{SVG}circle")]
+    assert places == sorted(places)  # larger files further right, better ones further down
+    assert all(0 < x < 720 and 0 < y < 440 for x, y in places)
+    assert steps(13500) == [0, 5000, 10000]
+    assert len(list(ET.fromstring(draw("t", "a", "b", [Point("only", 1, 0)])).iter(f"{SVG}circle"))) == 1
