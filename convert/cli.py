@@ -113,6 +113,7 @@ def _add_imatrix(imatrix: argparse.ArgumentParser) -> None:
 def _add_measure(measure: argparse.ArgumentParser) -> None:
     measure.add_argument("files", type=Path, nargs="+", metavar="F", help="the GGUF files to measure")
     measure.add_argument("--reference", type=Path, metavar="G", help="the same model in more bits, to compare with")
+    measure.add_argument("--reference-adapter", type=Path, metavar="A", help="an adapter as GGUF, added to it unmerged")
     measure.add_argument("--json", type=Path, metavar="J", help="write the measurement as JSON too")
     measure.add_argument("--plot", type=Path, metavar="SVG", help="draw quality against size")
     _add_text(measure)
@@ -200,12 +201,15 @@ def _imatrix(options: argparse.Namespace) -> None:
 def _measure(options: argparse.Namespace) -> None:
     from convert import measure
 
+    if options.reference_adapter and not options.reference:
+        raise ConvertError("--reference-adapter needs a --reference that it is added to.")
     for path in (options.json, options.plot):
         if path:
             check_place(path, overwrite=options.overwrite)
     request = measure.Request(
-        tuple(options.files), options.reference, options.text, options.threads, options.context, options.chunks
-    )
+        tuple(options.files), options.reference, options.text, options.threads, options.context, options.chunks,
+        options.reference_adapter,
+    )  # fmt: skip
     measurement = measure.measure(request, PROGRESS[options.progress]())
     if options.json:
         write_text(options.json, json.dumps(measure.as_json(measurement), indent=1) + "\n")

@@ -51,6 +51,14 @@ class Llama:
             raise ConvertError(f"There is not enough memory to run {path} with a context of {context} tokens.")
         self._batch = ll.llama_batch_init(context, 0, 1)
 
+    def add_adapter(self, path: Path) -> None:
+        """Add the LoRA adapter at `path`, a GGUF too, to all that is computed. Raises ConvertError."""
+        adapter = ll.llama_adapter_lora_init(self._model, os.fsencode(path))
+        if not adapter:
+            raise ConvertError(f"llama.cpp does not add the adapter {path} to {self._path}: {self._last_words()}.")
+        adapters = (ll.llama_adapter_lora_p_ctypes * 1)(adapter)
+        ll.llama_set_adapters_lora(self._context, adapters, 1, (ctypes.c_float * 1)(1.0))
+
     def __enter__(self) -> Self:
         return self
 

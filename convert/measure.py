@@ -30,7 +30,10 @@ WRITTEN = 32  # tokens that are read one by one, as a model does that writes
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be measured: files, maybe a reference, on which text; `most` chunks of `context` tokens."""
+    """What is to be measured: files, maybe a reference, on which text; `most` chunks of `context` tokens.
+
+    `adapter` is a GGUF that llama.cpp adds to the reference unmerged.
+    """
 
     files: tuple[Path, ...]
     reference: Path | None
@@ -38,6 +41,7 @@ class Request:
     threads: int
     context: int = CONTEXT
     most: int | None = None
+    adapter: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,8 @@ class _Runner:
 def measure(request: Request, progress: Progress) -> Measurement:
     """Return how good the files are. Raises ConvertError when one is damaged or they do not fit together."""
     headers = [read_gguf(path) for path in request.files]
+    if request.adapter:
+        read_gguf(request.adapter)
     with ExitStack() as stack:
 
         def load(header: GgufHeader) -> _Runner:
@@ -115,6 +121,8 @@ def measure(request: Request, progress: Progress) -> Measurement:
             return _Runner(header, stack.enter_context(Llama(header.path, request.context, request.threads)))
 
         reference = load(read_gguf(request.reference)) if request.reference else None
+        if reference and request.adapter:
+            reference.llama.add_adapter(request.adapter)
         runners = [load(header) for header in headers]
         text = read_text(request.text)
         tokens = runners[0].llama.tokens(text)
@@ -189,6 +197,7 @@ def as_json(measurement: Measurement) -> Json:
         "threads": request.threads,
         "llama_cpp_python": version(),
         "reference": _row(measurement.reference) if measurement.reference else None,
+        "reference_adapter": request.adapter.name if request.adapter else None,
         "files": [_row(row) for row in measurement.files],
     }
 

@@ -52,12 +52,17 @@ def draw(title: str, across: str, up: str, points: Sequence[Point]) -> str:
         told = f"{point.name}: {point.size:,.1f} MB, {point.value:.4g}"
         parts.append(
             f'<g><title>{escape(told)}</title><circle class="dot" cx="{x(point.size):.1f}" cy="{y(point.value):.1f}"'
-            f' r="5"/><text x="{x(point.size) + 9:.1f}" y="{y(point.value) + 4:.1f}">{escape(point.name)}</text></g>'
+            f' r="5"/><text x="{x(point.size) + 9:.1f}" y="{y(point.value) + 4:.1f}">{escape(label(point))}</text></g>'
         )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" width="{WIDTH}">'
         f"<title>{escape(title)}</title><style>{STYLE}</style>{''.join(parts)}</svg>\n"
     )
+
+
+def label(point: Point) -> str:
+    """Return what stands beside a point: its name, and that it is 0 where the axis cannot say so."""
+    return point.name if point.value > 0 else f"{point.name} (0)"
 
 
 def steps(most: float) -> list[float]:

@@ -3,10 +3,12 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from support.llama_judge import Llama
-from support.tiny_model import Shape, tiny_gguf
+from support.tiny_model import ALPHA, RANK, Shape, tiny_gguf, write_adapter, write_checkpoint, write_safetensors
 
 from convert.measure import Request, measure
 from convert.plot import Point, draw, steps
@@ -66,7 +68,7 @@ def test_it_agrees_with_llama_cpps_own_tool(
     assert "1.0000 ± 0.0000  0.00000 ± 0.00000  100.00%" in lines[4]
     assert lines[5] == "4,347 tokens of LICENSE, 69 chunks of 128."
     drawn = ET.fromstring(plot.read_text())
-    assert [group.findtext(f"{SVG}text") for group in drawn.iter(f"{SVG}g")] == ["Q4_0", "F16", "F32"]
+    assert [group.findtext(f"{SVG}text") for group in drawn.iter(f"{SVG}g")] == ["Q4_0", "F16", "F32 (0)"]
 
 
 def test_the_logits_are_those_of_the_whole_text(models: dict[str, Path], tmp_path: Path, llama: Llama) -> None:
@@ -88,6 +90,55 @@ def test_the_logits_are_those_of_the_whole_text(models: dict[str, Path], tmp_pat
     assert measured.files[0].perplexity.value == pytest.approx(np.exp(np.mean(losses)), rel=1e-3)
     assert agreement.divergence.value == pytest.approx(np.mean(divergences), rel=2e-2)
     assert agreement.divergence_largest == pytest.approx(max(divergences), rel=2e-2)
+
+
+def write_adapter_gguf(path: Path, factors: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]) -> Path:
+    """Write factors (A, B) by GGUF name as an adapter that llama.cpp loads."""
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", ALPHA)
+    for name, (a, b) in factors.items():
+        writer.add_tensor(f"{name}.lora_a", a)
+        writer.add_tensor(f"{name}.lora_b", b)
+    for step in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+        step()
+    return path
+
+
+def test_a_merged_adapter_equals_the_same_one_unmerged(
+    models: dict[str, Path], tmp_path: Path, command: Command
+) -> None:
+    factors = write_adapter(tmp_path / "adapter")
+    kept = {f"model.layers.{layer}.mlp.up_proj.weight": f"blk.{layer}.ffn_up.weight" for layer in (0, 1)}
+    adapter = write_adapter_gguf(tmp_path / "a.gguf", {new: factors[old] for old, new in kept.items()})
+    weights = write_checkpoint(tmp_path / "base")
+    for name in kept:
+        a, b = factors[name]
+        weights[name] = weights[name] + np.float32(ALPHA / RANK) * (b @ a)
+    write_safetensors(tmp_path / "base" / "model.safetensors", weights, "F32")
+    merged = tmp_path / "merged.gguf"
+    assert command("gguf", tmp_path / "base", "--type", "F32", "--out", merged) == 0
+    files = (merged, models["F32"])
+    request = Request(files, models["F32"], LICENSE, 1, context=64, most=4, adapter=adapter)
+    same, other = (row.agreement for row in measure(request, Silent()).files)
+    assert same
+    assert other
+    assert same.divergence.value < 1e-6 < 1e-3 < other.divergence.value
+
+
+def test_an_adapter_needs_a_reference_that_it_fits(
+    models: dict[str, Path], tmp_path: Path, command: Command, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wide = np.zeros((4, 32), np.float32)
+    adapter = write_adapter_gguf(tmp_path / "a.gguf", {"blk.0.ffn_up.weight": (wide, wide.T.copy())})
+    arguments = ("measure", models["F32"], "--text", LICENSE, "--reference-adapter", adapter)
+    assert command(*arguments) == 2
+    assert "needs a --reference" in capfd.readouterr().err
+    assert command(*arguments, "--reference", models["F32"]) == 2
+    errors = capfd.readouterr().err
+    assert f"does not add the adapter {adapter}" in errors
+    assert errors.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -139,7 +190,7 @@ def test_a_plot_shows_each_point_where_it_belongs() -> None:
     points = [Point("Q2 <K>", 2800, 0.109), Point("Q4_K_M", 4080, 0.0127), Point("F16 & co", 13500, 0.0)]
     drawn = ET.fromstring(draw("Quality <against> size", "MB", "nats", points))
     groups = list(drawn.iter(f"{SVG}g"))
-    assert [group.findtext(f"{SVG}text") for group in groups] == ["Q2 <K>", "Q4_K_M", "F16 & co"]
+    assert [group.findtext(f"{SVG}text") for group in groups] == ["Q2 <K>", "Q4_K_M", "F16 & co (0)"]
     places = [(float(c.attrib["cx"]), float(c.attrib["cy"])) for c in drawn.iter(f"{SVG}circle")]
     assert places == sorted(places)  # larger files further right, better ones further down
     assert all(0 < x < 720 and 0 < y < 440 for x, y in places)

@@ -10,13 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from support.importance_files import write_dat, write_importance
 from support.llama_judge import Llama, read_metadata, read_tensors
-from support.tiny_model import Shape, write_checkpoint
+from support.tiny_model import Shape, tiny_gguf, write_checkpoint
 
 from convert.errors import ConvertError
-from convert.pipeline import Job, make_plan, run
-from convert.progress import Silent
 from convert.quant.ggml import CHUNK_VALUES, FILE_NAMES, Encoder, encode, load_encoder
-from convert.quant.overrides import parse_override
 from convert.quant.recipes import RECIPES, Traits, tensor_types
 from convert.quant.types import TYPES, TensorType
 
@@ -28,6 +25,7 @@ SHAPES = {
     "24 layers": Shape(layers=24, width=32, inner=256, heads=2, kv_heads=2),
     "a 70B to llama.cpp: 80 layers, grouped": Shape(layers=80, width=32, inner=32, heads=8, kv_heads=1),
 }
+Command = Callable[..., int]
 Table = Mapping[str, NDArray[np.float32]]
 
 
@@ -43,9 +41,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Pat
     def get(name: str) -> tuple[Path, Path]:
         if name not in made:
             folder = tmp_path_factory.mktemp("whole")
-            write_checkpoint(folder / "tiny", SHAPES[name], dtype="F16")
-            run(make_plan(Job(folder / "tiny", (), "F32", folder / "whole.gguf")), Silent())
-            made[name] = folder / "tiny", folder / "whole.gguf"
+            write_checkpoint(folder / "tiny", SHAPES[name])
+            made[name] = folder / "tiny", tiny_gguf(folder / "whole.gguf", "F32", SHAPES[name])
         return made[name]
 
     return get
@@ -65,20 +62,25 @@ def importance_for(path: Path) -> Table:
     return table
 
 
-# In deep models only the rules that go by layers are new; the snapshots below hold all types of such models.
-DEEP = {24: ("Q2_K", "Q3_K_M", "Q4_K_S", "Q4_K_M", "Q5_0", "IQ4_XS"), 80: ("Q3_K_S", "Q4_K_M")}
+# Where not all types have something new to show; the snapshots below hold all of them for whole models.
+SOME = {
+    "rows of 576 as SmolLM2's, tied": ("Q8_0", "Q4_0", "Q5_1", "Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K", "IQ4_XS"),
+    "rows of 72, tied": ("F16", "Q8_0", "Q4_0", "Q2_K", "Q4_K_M", "IQ4_NL"),
+    "24 layers": ("Q2_K", "Q3_K_M", "Q4_K_S", "Q4_K_M", "Q5_0", "IQ4_XS"),
+    "a 70B to llama.cpp: 80 layers, grouped": ("Q3_K_S", "Q4_K_M"),
+}
 
 
 @pytest.mark.parametrize("weighed", [False, True], ids=["plain", "importance"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_file_type_equals_llama_cpps_own_quantizer(
-    shape: str, weighed: bool, whole: Callable[[str], tuple[Path, Path]], out: Path, llama: Llama
+    shape: str, weighed: bool, whole: Callable[[str], tuple[Path, Path]], out: Path, command: Command, llama: Llama
 ) -> None:
     base, plain = whole(shape)
     table = importance_for(plain) if weighed else None
-    file = write_importance(out.with_name("imatrix.gguf"), table) if table else None
-    for recipe in (RECIPES[name] for name in DEEP.get(SHAPES[shape].layers, RECIPES)):
-        run(make_plan(Job(base, (), recipe.name, out, 2, overwrite=True, importance=file)), Silent())
+    extra = ("--imatrix", write_importance(out.with_name("imatrix.gguf"), table)) if table else ()
+    for recipe in (RECIPES[name] for name in SOME.get(shape, RECIPES)):
+        assert command("gguf", base, "--type", recipe.name, "--out", out, "--overwrite", *extra) == 0
         assert read_tensors(out) == read_tensors(llama.quantize(plain, recipe.file_type, table)), recipe.name
         assert gguf.GGUFReader(out).fields["general.file_type"].contents() == recipe.file_type
 
@@ -91,21 +93,26 @@ OVERRIDES = (
 
 
 @pytest.mark.parametrize("patterns", OVERRIDES, ids=" ".join)
-@pytest.mark.parametrize("recipe", ["Q4_K_M", "Q3_K_M", "Q4_0", "F16"])
+@pytest.mark.parametrize("recipe", ["Q4_K_M", "Q3_K_M", "Q4_0"])
 def test_types_set_for_single_tensors_mean_what_llama_cpp_means(
-    patterns: tuple[str, ...], recipe: str, whole: Callable[[str], tuple[Path, Path]], out: Path, llama: Llama
+    patterns: tuple[str, ...],
+    recipe: str,
+    whole: Callable[[str], tuple[Path, Path]],
+    out: Path,
+    command: Command,
+    llama: Llama,
 ) -> None:
     base, plain = whole("24 layers")
-    overrides = tuple(parse_override(text) for text in patterns)
     # llama-quantize puts the pattern in lower case before the library sees it.
     theirs = {text.split("=")[0].lower(): TYPES[text.split("=")[1].upper()].number for text in patterns}
-    if recipe == "F16":
-        with pytest.raises(ConvertError, match="changes nothing"):
-            make_plan(Job(base, (), recipe, out, overrides=overrides))
-        return
-    run(make_plan(Job(base, (), recipe, out, overrides=overrides)), Silent())
+    extra = [argument for text in patterns for argument in ("--tensor-type", text)]
+    assert command("gguf", base, "--type", recipe, "--out", out, *extra) == 0
     judged = llama.quantize(plain, RECIPES[recipe].file_type, overrides=theirs)
     assert read_tensors(out) == read_tensors(judged)
+
+
+def test_an_override_without_effect_is_refused(base: Path, refused: Callable[..., str]) -> None:
+    assert "changes nothing" in refused(base, "--tensor-type", "attn_v=Q8_0", recipe="F16")
 
 
 @pytest.mark.parametrize(
@@ -144,14 +151,13 @@ def test_the_types_of_real_models_equal_llama_cpps_snapshots(model: str) -> None
     assert len(entry["types"]) >= 17
 
 
-def test_a_file_can_be_weighed_by_either_format(base: Path, out: Path, llama: Llama) -> None:
-    plain = out.with_name("plain.gguf")
-    run(make_plan(Job(base, (), "F32", plain)), Silent())
+def test_a_file_can_be_weighed_by_either_format(base: Path, out: Path, command: Command, llama: Llama) -> None:
+    plain = tiny_gguf(out.with_name("plain.gguf"), "F32")
     table = importance_for(plain)
     found = []
     for write, name in ((write_importance, "imatrix.gguf"), (write_dat, "imatrix.dat")):
         file = write(out.with_name(name), table)
-        run(make_plan(Job(base, (), "Q4_K_M", out, overwrite=True, importance=file)), Silent())
+        assert command("gguf", base, "--type", "Q4_K_M", "--out", out, "--overwrite", "--imatrix", file) == 0
         found.append(read_tensors(out))
         metadata = read_metadata(out)
         expected = {"file": name, "dataset": "talk.txt", "entries_count": len(table), "chunks_count": 3}
@@ -176,8 +182,7 @@ def test_a_matrix_that_does_not_belong_is_refused(base: Path, tmp_path: Path, re
     for length in range(0, len(whole) - 12, 7):
         path.write_bytes(whole[:length])
         assert "neither" in refused(base, "--imatrix", path, recipe="Q4_K_M")
-    run(make_plan(Job(base, (), "F32", tmp_path / "model.gguf")), Silent())
-    assert "no importance matrix" in refused(base, "--imatrix", tmp_path / "model.gguf", recipe="Q4_K_M")
+    assert "no importance matrix" in refused(base, "--imatrix", tiny_gguf(path), recipe="Q4_K_M")
 
 
 @pytest.mark.parametrize("type_", TYPES.values(), ids=TYPES)

@@ -11,17 +11,15 @@ from support.tiny_model import Shape, write_checkpoint
 
 from convert import verify
 from convert.gguf_in import read_gguf
-from convert.pipeline import Job, make_plan, run
-from convert.progress import Silent
 
 Command = Callable[..., int]
 Told = Callable[..., str]
 
 
 @pytest.fixture
-def model(base: Path, tmp_path: Path) -> Path:
+def model(base: Path, tmp_path: Path, command: Command) -> Path:
     path = tmp_path / "model.gguf"
-    run(make_plan(Job(base, (), "Q4_K_M", path)), Silent())
+    assert command("gguf", base, "--type", "Q4_K_M", "--out", path) == 0
     return path
 
 
