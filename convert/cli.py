@@ -60,6 +60,7 @@ def _gguf(options: argparse.Namespace) -> None:
     job = Job(options.base, options.adapter, options.type, options.out, options.threads, options.overwrite)
     report = run(make_plan(job), PROGRESS[options.progress]())
     sys.stdout.write(_summary(report))
+    sys.stdout.writelines(f"Note: {_shown(notice)}\n" for notice in report.notices)
 
 
 def _summary(report: Report) -> str:

@@ -5,15 +5,17 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 from convert.arch import describe
-from convert.arch.general import general_metadata
+from convert.arch.general import general_metadata, pooling_metadata
 from convert.arch.model import Model, Row
 from convert.checkpoint import Checkpoint, open_file, open_folder
+from convert.description import Description, read_description
 from convert.errors import ConvertError
 from convert.gguf_out import GgufFile, Layout, declare, part_path
-from convert.json_file import read_object, read_object_if_present
+from convert.json_file import read_object
 from convert.lora import Adapter, read_adapter
 from convert.progress import Progress
 from convert.quant.ggml import Encoder, load_encoder
@@ -21,6 +23,7 @@ from convert.quant.recipes import RECIPES, Recipe, tensor_type
 from convert.quant.types import TensorType
 from convert.tensors import FLOAT_DTYPES, Metadata, TensorInfo, listing, shape_text
 from convert.vocab import vocab_metadata
+from convert.vocab.special import special_notices
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,18 @@ class Plan:
     adapter: Adapter | None
     steps: tuple[Step, ...]
     layout: Layout
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was written: bytes, tensors by type, and how many were changed by the adapter."""
+    """What was written: bytes, tensors by type, how many the adapter changed, and what one should know about it."""
 
     path: Path
     size: int
     types: Mapping[str, int]
     merged: int
+    notices: tuple[str, ...] = ()
 
 
 def make_plan(job: Job) -> Plan:
@@ -69,19 +74,21 @@ def make_plan(job: Job) -> Plan:
     recipe = RECIPES[job.recipe]
     _check_name(job)
     checkpoint = open_folder(job.base)
-    model = describe(read_object(job.base / "config.json"), checkpoint.tensors)
+    description = read_description(job.base)
+    model = describe(description.config, checkpoint.tensors)
     weights = _check_tensors(model, checkpoint.tensors)
     adapter = _open_adapter(job.adapter, weights) if job.adapter else None
     tied = all(row.name != "output.weight" for row in model.rows)
     steps = tuple(Step(row, tensor_type(recipe, row.name, row.shape, tied=tied)) for row in model.rows)
+    metadata = _metadata(job, model, recipe, description)
     layout = declare(
-        _metadata(job, model, recipe, weights),
+        metadata,
         ((s.row.name, s.row.shape, s.type.number, s.type.size(s.row.shape)) for s in steps),
     )
     _check_inputs_kept(job)
     _check_room(job, layout)
     load_encoder()
-    return Plan(job, checkpoint, adapter, steps, layout)
+    return Plan(job, checkpoint, adapter, steps, layout, model.notices + special_notices(metadata))
 
 
 def run(plan: Plan, progress: Progress) -> Report:
@@ -92,7 +99,7 @@ def run(plan: Plan, progress: Progress) -> Report:
         with Encoder(plan.job.threads) as encoder, GgufFile(plan.job.out, plan.layout) as file:
             for step in plan.steps:
                 row = step.row
-                values = plan.checkpoint.read(row.source)
+                values = row.generate() if row.generate else plan.checkpoint.read(row.source)
                 if plan.adapter:
                     values = plan.adapter.add_delta(row.source, values)
                 if row.reshape:
@@ -104,12 +111,12 @@ def run(plan: Plan, progress: Progress) -> Report:
     finally:
         progress.ended()
     types = Counter(step.type.name for step in plan.steps)
-    return Report(plan.job.out, plan.layout.size, types, len(deltas))
+    return Report(plan.job.out, plan.layout.size, types, len(deltas), plan.notices)
 
 
 def _check_tensors(model: Model, tensors: Mapping[str, TensorInfo]) -> Mapping[str, TensorInfo]:
     """Return the tensors that `model` uses, all there, of the right shape and dtype, and none left over."""
-    wanted = {row.source: row for row in model.rows}
+    wanted = {row.source: row for row in model.rows if not row.generate}
     if missing := [name for name in wanted if name not in tensors]:
         raise ConvertError(f"The checkpoint lacks tensors that its config.json calls for: {listing(missing)}.")
     if unknown := [n for n in tensors if n not in wanted and not n.endswith(model.ignored)]:
@@ -133,14 +140,24 @@ def _open_adapter(folder: Path, weights: Mapping[str, TensorInfo]) -> Adapter:
     return read_adapter(config, open_file(folder / "adapter_model.safetensors"), weights)
 
 
-def _metadata(job: Job, model: Model, recipe: Recipe, weights: Mapping[str, TensorInfo]) -> Metadata:
+def _metadata(job: Job, model: Model, recipe: Recipe, description: Description) -> Metadata:
     folders = [folder for folder in (job.adapter, job.base) if folder]
-    generation = read_object_if_present(job.base / "generation_config.json")
-    name = " + ".join(folder.resolve().name for folder in reversed(folders))
-    values = sum(info.values for info in weights.values())
+    values = sum(prod(row.shape) for row in model.rows)
+    metadata = general_metadata(
+        model.name,
+        description.name,
+        values,
+        recipe.file_type,
+        description.generation,
+        description.config,
+        description.card,
+    )
+    if job.adapter:
+        metadata["general.name"] = f"{metadata['general.name']} + {job.adapter.resolve().name}"
     return (
-        general_metadata(model.name, name, values, recipe.file_type, generation)
+        metadata
         | model.metadata
+        | pooling_metadata(model.name, description.pooling)
         | vocab_metadata(job.base, folders, model.vocab_size)
     )
 

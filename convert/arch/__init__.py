@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from convert.arch import llama
+from convert.arch import bert, llama, mistral, qwen2, qwen3
 from convert.arch.model import Describe, Model
 from convert.errors import ConvertError
 from convert.json_file import Json
@@ -10,6 +10,11 @@ from convert.tensors import TensorInfo
 
 ARCHITECTURES: Mapping[str, Describe] = {
     "LlamaForCausalLM": llama.describe,
+    "MistralForCausalLM": mistral.describe,
+    "Qwen2ForCausalLM": qwen2.describe,
+    "Qwen3ForCausalLM": qwen3.describe,
+    "BertModel": bert.describe,
+    "BertForMaskedLM": bert.describe,
 }
 
 

@@ -40,7 +40,8 @@ def tensor_type(recipe: Recipe, name: str, shape: Shape, *, tied: bool) -> Tenso
 
     `tied` says that the file has no output.weight, so that the token embedding is the output head as well.
     """
-    if len(shape) < 2 or not name.endswith(".weight") or name.endswith("_norm.weight"):
+    kept = ("position_embd.weight", "token_types.weight")
+    if len(shape) < 2 or not name.endswith(".weight") or name.endswith("_norm.weight") or name in kept:
         return TYPES["F32"]
     default = TYPES[recipe.default]
     if default.block == 1:

@@ -11,7 +11,7 @@ from support.tiny_model import DEFAULT, Shape, write_checkpoint
 
 from convert.arch import ARCHITECTURES, describe
 from convert.arch.general import general_metadata
-from convert.arch.llama import interleave_halves
+from convert.arch.rotation import interleave_halves
 from convert.checkpoint import open_folder
 from convert.errors import ConvertError
 from convert.pipeline import Report
@@ -145,7 +145,7 @@ def test_head_lengths_are_written_only_when_stated(base: Path) -> None:
 
 def test_sampling_settings_are_carried_over_when_they_are_numbers() -> None:
     generation = {"temperature": 0.6, "top_p": 1, "top_k": 50, "min_p": "none", "do_sample": True}
-    metadata = general_metadata("llama", "tiny", 134_515_008, 7, generation)
+    metadata = general_metadata("llama", "tiny", 134_515_008, 7, generation, {}, {})
     sampling = {key: value for key, value in metadata.items() if "sampling" in key}
     assert sampling == {
         "general.sampling.temp": 0.6, "general.sampling.top_p": 1.0, "general.sampling.top_k": np.int32(50)
