@@ -34,24 +34,23 @@ def byte_level_metadata(files: TokenizerFiles, vocab_size: int) -> Metadata:
             raise ConvertError(f"tokenizer.json sets {switch}, which is not supported.")
     known = known_definition(files.tokenizer, table().byte_level)
     tokens, kinds = fill(files, trained_tokens(model), vocab_size)
-    merges = _merges(model)
-    pre = name_by_hash(files, known, tokenize(model, merges, known.words))
+    pre = name_by_hash(files, known, byte_level_tokens(model, known.words))
     metadata: Metadata = {
         "tokenizer.ggml.model": "gpt2",
         "tokenizer.ggml.pre": pre,
         "tokenizer.ggml.tokens": tokens,
         "tokenizer.ggml.token_type": np.array(kinds, np.int32),
-        "tokenizer.ggml.merges": merges,
+        "tokenizer.ggml.merges": _merges(model),
     }
-    if pre in STARTS_WITH_BOS or vocab_size == NO_BOS_ROWS:
+    if pre in STARTS_WITH_BOS or (vocab_size == NO_BOS_ROWS and files.is_llama):
         metadata["tokenizer.ggml.add_bos_token"] = False  # unless a file says otherwise
     return metadata
 
 
-def tokenize(model: Json, merges: list[str], words: tuple[str, ...]) -> list[int] | None:
+def byte_level_tokens(model: Json, words: tuple[str, ...]) -> list[int] | None:
     """Return the tokens of `words`, each spelled in byte letters, or None where a letter is no token."""
     vocab = trained_tokens(model)
-    ranks = {tuple(merge.split(" ")): rank for rank, merge in reversed(list(enumerate(merges)))}
+    ranks = {tuple(merge.split(" ")): rank for rank, merge in reversed(list(enumerate(_merges(model))))}
     numbers: list[int] = []
     for word in words:
         whole = model.get("ignore_merges") and word in vocab

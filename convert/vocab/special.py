@@ -57,7 +57,7 @@ def special_metadata(files: TokenizerFiles, tokens: list[str]) -> Metadata:
         if kind in roles.added:
             metadata[f"tokenizer.ggml.add_{kind}_token"] = roles.added[kind]
     prefix = files.tokenizer_config.get("add_prefix_space")
-    if isinstance(prefix, bool):
+    if isinstance(prefix, bool) and files.is_llama:
         metadata["tokenizer.ggml.add_space_prefix"] = prefix
     return metadata | _further_ends(files, metadata, tokens)
 

@@ -30,7 +30,7 @@ def word_piece_metadata(files: TokenizerFiles, vocab_size: int) -> Metadata:
     tokens, kinds = fill(files, trained, vocab_size)
     metadata: Metadata = {
         "tokenizer.ggml.model": "bert",
-        "tokenizer.ggml.pre": name_by_hash(files, known, tokenize(model, trained, known.words)),
+        "tokenizer.ggml.pre": name_by_hash(files, known, word_piece_tokens(model, trained, known.words)),
         "tokenizer.ggml.tokens": [
             text if kind == CONTROL else _spelled(text) for text, kind in zip(tokens, kinds, strict=True)
         ],
@@ -41,7 +41,7 @@ def word_piece_metadata(files: TokenizerFiles, vocab_size: int) -> Metadata:
     return metadata if strips is None else metadata | {"tokenizer.ggml.normalizer.strip_accents": strips}
 
 
-def tokenize(model: Json, trained: Mapping[str, int], words: tuple[str, ...]) -> list[int] | None:
+def word_piece_tokens(model: Json, trained: Mapping[str, int], words: tuple[str, ...]) -> list[int] | None:
     """Return the tokens of `words`, or None where a word is no token and there is no unknown token either."""
     numbers: list[int] = []
     for word in words:
