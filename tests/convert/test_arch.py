@@ -108,7 +108,7 @@ def test_an_unknown_architecture_is_refused(base: Path, architectures: object) -
         ({"architectures": ["Qwen2ForCausalLM"], "head_dim": 16}, "head_dim"),
         ({"architectures": ["Qwen3ForCausalLM"], "attention_bias": True}, "attention_bias"),
         ({"architectures": ["BertModel"], "hidden_act": "relu"}, "relu"),
-        ({"architectures": ["BertModel"], "position_embedding_type": "relative_key"}, "relative_key"),
+        ({"architectures": ["BertModel"], "hidden_act": "gelu", "position_embedding_type": "r"}, "position_embedding"),
         ({"architectures": ["BertModel"], "hidden_act": "gelu", "num_attention_heads": 7}, "impossible"),
         ({"hidden_act": "gelu"}, "gelu"),
         ({"quantization_config": {"quant_method": "bitsandbytes"}}, "quantized already"),

@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 TOKENS = [1, *((37 * n) % 380 + 10 for n in range(63))]
@@ -46,6 +47,7 @@ def embeddings(folder: Path) -> list[list[float]]:
 
 def main() -> None:
     """Write the file that was asked for."""
+    recorded: dict[str, Any]
     if len(sys.argv) > 1:
         target, recorded = HERE / "minilm.json", {"texts": TEXTS, "vectors": embeddings(Path(sys.argv[1]))}
     else:
