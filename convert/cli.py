@@ -164,6 +164,7 @@ def _chunks(text: str) -> int:
 def _gguf(options: argparse.Namespace) -> None:
     report = run(make_plan(_job(options, options.base, options.type, options.out)), PROGRESS[options.progress]())
     sys.stdout.write(_summary(report))
+    sys.stdout.writelines(f"Note: {_shown(notice)}\n" for notice in report.notices)
 
 
 def _job(options: argparse.Namespace, base: Path, recipe: str, out: Path) -> Job:

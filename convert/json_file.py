@@ -13,10 +13,7 @@ LARGEST = 100_000_000  # bytes; the largest tokenizer.json in use is about 35 MB
 
 def parse_object(text: bytes, what: str) -> Json:
     """Return the JSON object in UTF-8 `text`; `what` names it in the error. Raises ConvertError."""
-    try:
-        value = json.loads(text.decode("utf-8"), object_pairs_hook=_without_duplicates)
-    except (ValueError, RecursionError) as error:
-        raise ConvertError(f"{what} is not valid JSON.") from error
+    value = _parse(text, what)
     if not isinstance(value, dict):
         raise ConvertError(f"{what} does not hold a JSON object.")
     return value
@@ -24,20 +21,39 @@ def parse_object(text: bytes, what: str) -> Json:
 
 def read_object(path: Path) -> Json:
     """Return the JSON object in the file at `path`. Raises ConvertError when there is none to be read."""
-    try:
-        if path.stat().st_size > LARGEST:
-            raise ConvertError(f"{path} is larger than {LARGEST // 1_000_000} MB, too large for a settings file.")
-        text = path.read_bytes()
-    except FileNotFoundError as error:
-        raise ConvertError(f"{path} is missing.") from error
-    except OSError as error:
-        raise ConvertError(f"{path} cannot be read ({error.strerror}).") from error
-    return parse_object(text, str(path))
+    return parse_object(_read(path), str(path))
+
+
+def read_list(path: Path) -> list[Any]:
+    """Return the JSON list in the file at `path`. Raises ConvertError when there is none to be read."""
+    value = _parse(_read(path), str(path))
+    if not isinstance(value, list):
+        raise ConvertError(f"{path} does not hold a JSON list.")
+    return value
 
 
 def read_object_if_present(path: Path) -> Json:
     """Return the JSON object in the file at `path`, or an empty one when there is no such file."""
     return read_object(path) if path.exists() else {}
+
+
+def _parse(text: bytes, what: str) -> object:
+    try:
+        value: object = json.loads(text.decode("utf-8"), object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise ConvertError(f"{what} is not valid JSON.") from error
+    return value
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ConvertError(f"{path} is larger than {LARGEST // 1_000_000} MB, too large for a settings file.")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ConvertError(f"{path} is missing.") from error
+    except OSError as error:
+        raise ConvertError(f"{path} cannot be read ({error.strerror}).") from error
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> Json:

@@ -4,17 +4,18 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 from convert.arch import describe, tied_weights
-from convert.arch.general import general_metadata
+from convert.arch.general import general_metadata, pooling_metadata
 from convert.arch.model import Model, Row
 from convert.arch.size import is_70b
 from convert.checkpoint import open_folder
+from convert.description import Description, read_description
 from convert.errors import ConvertError
 from convert.gguf_out import GgufFile, Layout, declare, part_path
 from convert.importance import Importance, read_importance
-from convert.json_file import read_object, read_object_if_present
 from convert.lora import Merge
 from convert.lora.report import norms_by_layer
 from convert.merging import NF4, AdapterChoice, Weights, base_precision, merge_into
@@ -27,6 +28,7 @@ from convert.target import check_inputs_kept, check_name
 from convert.tensors import FLOAT_DTYPES, Array, Metadata, TensorInfo, listing, shape_text
 from convert.vocab import vocab_metadata
 from convert.vocab.count import has_tokenizer, token_count
+from convert.vocab.special import special_notices
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Plan:
     weights: Weights
     steps: tuple[Step, ...]
     layout: Layout
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,15 +90,16 @@ def make_plan(job: Job) -> Plan:
     recipe = RECIPES[job.recipe]
     check_name(job.out, overwrite=job.overwrite)
     checkpoint = open_folder(job.base)
-    config = read_object(job.base / "config.json")
+    description = read_description(job.base)
+    config = description.config
     merge = merge_into(checkpoint, job.adapters, job.base, tied_weights(config, checkpoint.tensors))
     model = describe(config, merge.tensors)
-    weights = _check_tensors(model, merge.tensors)
+    _check_tensors(model, merge.tensors)
     nf4 = base_precision(job.base_precision, job.adapters) == NF4
     rounded = frozenset(row.source for row in model.rows if nf4 and row.is_linear)
     importance = read_importance(job.importance) if job.importance else None
     steps = _steps(model, recipe, job.overrides, importance)
-    metadata = _metadata(job, model, recipe, weights, _tokenizer(job, merge, model.vocab_size))
+    metadata = _metadata(job, model, recipe, description, _tokenizer(job, merge, model.vocab_size))
     layout = declare(
         metadata | (importance.metadata if importance else {}),
         ((s.row.name, s.row.shape, s.type.number, s.type.size(s.row.shape)) for s in steps),
@@ -103,7 +107,8 @@ def make_plan(job: Job) -> Plan:
     check_inputs_kept(job.out, [job.base, *(choice.folder for choice in job.adapters)])
     _check_room(job, layout)
     load_encoder()
-    return Plan(job, Weights(merge, rounded), steps, layout)
+    notices = merge.notices + model.notices + special_notices(metadata)
+    return Plan(job, Weights(merge, rounded), steps, layout, notices)
 
 
 def run(plan: Plan, progress: Progress) -> Report:
@@ -114,9 +119,12 @@ def run(plan: Plan, progress: Progress) -> Report:
         with Encoder(plan.job.threads) as encoder, GgufFile(plan.job.out, plan.layout) as file:
             for step in plan.steps:
                 row = step.row
-                weight = plan.weights.open(row.source)
-                values = weight.rows(0, row.shape[0])
-                norms[row.source] = weight.merger.norms
+                if row.generate:
+                    values = row.generate()
+                else:
+                    weight = plan.weights.open(row.source)
+                    values = weight.rows(0, row.shape[0])
+                    norms[row.source] = weight.merger.norms
                 if row.reshape:
                     values = row.reshape(values)
                 data = encoder.encode(row.name, values, step.type, step.importance)
@@ -134,13 +142,13 @@ def run(plan: Plan, progress: Progress) -> Report:
         merged=len(merge.changes),
         rounded=len(plan.weights.rounded),
         norms=norms_by_layer(norms),
-        notices=merge.notices,
+        notices=plan.notices,
     )
 
 
 def _check_tensors(model: Model, tensors: Mapping[str, TensorInfo]) -> Mapping[str, TensorInfo]:
     """Return the tensors that `model` uses, all there, of the right shape and dtype, and none left over."""
-    wanted = {row.source: row for row in model.rows}
+    wanted = {row.source: row for row in model.rows if not row.generate}
     if missing := [name for name in wanted if name not in tensors]:
         raise ConvertError(f"The checkpoint lacks tensors that its config.json calls for: {listing(missing)}.")
     if unknown := [n for n in tensors if n not in wanted and not n.endswith(model.ignored)]:
@@ -202,16 +210,23 @@ def _traits(model: Model, importance: bool) -> Traits:
     return Traits(layers, heads // kv_heads, is_70b(model.name, layers, heads, kv_heads), importance)
 
 
-def _metadata(
-    job: Job, model: Model, recipe: Recipe, weights: Mapping[str, TensorInfo], tokenizer: Path | None
-) -> Metadata:
+def _metadata(job: Job, model: Model, recipe: Recipe, description: Description, tokenizer: Path | None) -> Metadata:
     folders = [*(choice.folder for choice in job.adapters), job.base]
-    generation = read_object_if_present(job.base / "generation_config.json")
-    name = " + ".join([job.base.resolve().name, *(choice.label for choice in job.adapters)])
-    values = sum(info.values for info in weights.values())
+    metadata = general_metadata(
+        model.name,
+        description.name,
+        sum(prod(row.shape) for row in model.rows),
+        recipe.file_type,
+        description.generation,
+        description.config,
+        description.card,
+    )
+    if job.adapters:
+        metadata["general.name"] = " + ".join([str(metadata["general.name"]), *(c.label for c in job.adapters)])
     return (
-        general_metadata(model.name, name, values, recipe.file_type, generation)
+        metadata
         | model.metadata
+        | pooling_metadata(model.name, description.pooling)
         | vocab_metadata(job.base, folders, model.vocab_size, tokenizer)
     )
 

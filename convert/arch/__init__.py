@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from convert.arch import llama
+from convert.arch import bert, decoder, llama, mistral, qwen2, qwen3
 from convert.arch.model import Describe, Model
 from convert.errors import ConvertError
 from convert.json_file import Json
@@ -10,6 +10,11 @@ from convert.tensors import TensorInfo
 
 ARCHITECTURES: Mapping[str, Describe] = {
     "LlamaForCausalLM": llama.describe,
+    "MistralForCausalLM": mistral.describe,
+    "Qwen2ForCausalLM": qwen2.describe,
+    "Qwen3ForCausalLM": qwen3.describe,
+    "BertModel": bert.describe,
+    "BertForMaskedLM": bert.describe,
 }
 
 
@@ -29,5 +34,5 @@ def describe(config: Json, tensors: Mapping[str, TensorInfo]) -> Model:
 
 def tied_weights(config: Json, tensors: Mapping[str, TensorInfo]) -> Mapping[str, str]:
     """Return the weights that share another one's matrix, head -> embedding."""
-    shares = config.get("tie_word_embeddings") and llama.EMBEDDING in tensors
-    return {llama.HEAD: llama.EMBEDDING} if shares else {}
+    shares = config.get("tie_word_embeddings") and decoder.EMBEDDING in tensors
+    return {decoder.HEAD: decoder.EMBEDDING} if shares else {}

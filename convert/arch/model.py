@@ -1,11 +1,12 @@
 """What an architecture tells the pipeline: metadata, and a row for each tensor; never a file or a type."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from convert.errors import ConvertError
 from convert.json_file import Json
-from convert.tensors import Array, Metadata, Shape, TensorInfo
+from convert.tensors import Array, Metadata, Shape, TensorInfo, Value
 
 LARGEST = 3.4e38  # metadata numbers are written in 32 bits
 
@@ -15,12 +16,14 @@ class Row:
     """One tensor on its way: its name in the checkpoint, its name in GGUF, the shape it must have.
 
     `reshape` brings the values from checkpoint layout to GGUF layout and keeps the shape; None does nothing.
+    `generate` makes the values of a tensor that no checkpoint holds, whose `source` is empty.
     """
 
     source: str
     name: str
     shape: Shape
     reshape: Callable[[Array], Array] | None = None
+    generate: Callable[[], Array] | None = None
 
     @property
     def is_linear(self) -> bool:
@@ -30,13 +33,21 @@ class Row:
 
 @dataclass(frozen=True)
 class Model:
-    """A checkpoint as its architecture sees it. `ignored` are endings of names that GGUF has no use for."""
+    """A checkpoint as its architecture sees it. `ignored` are endings of names that GGUF has no use for.
+
+    `notices` are what a person should know about the result.
+    """
 
     name: str
     metadata: Metadata
     rows: tuple[Row, ...]
     vocab_size: int
     ignored: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    def extended(self, metadata: Mapping[str, Value]) -> Self:
+        """Return the same model with more metadata."""
+        return replace(self, metadata={**self.metadata, **metadata})
 
 
 Describe = Callable[[Json, Mapping[str, TensorInfo]], Model]
@@ -50,7 +61,7 @@ def count(config: Json, key: str, default: int | None = None) -> int:
     return value
 
 
-def number(config: Json, key: str, default: float) -> float:
+def number(config: Json, key: str, default: float | None = None) -> float:
     """Return the number above zero at `key` of config.json. Raises ConvertError when it is none."""
     value = _value(config, key, default)
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < LARGEST:

@@ -7,8 +7,11 @@ from convert.errors import ConvertError
 from convert.tensors import Metadata
 from convert.vocab.byte_level import byte_level_metadata
 from convert.vocab.files import TokenizerFiles
+from convert.vocab.rebuilt_scores import rebuilt_metadata
 from convert.vocab.sentencepiece_model import sentencepiece_metadata
-from convert.vocab.special import chat_template, special_metadata
+from convert.vocab.special import special_metadata
+from convert.vocab.template import chat_templates, template_metadata
+from convert.vocab.word_piece import word_piece_metadata
 
 
 def vocab_metadata(
@@ -21,21 +24,26 @@ def vocab_metadata(
     not fit the model.
     """
     files = TokenizerFiles.read(tokenizer or base, base)
-    model = files.tokenizer.get("model")
+    metadata = _lists(files, vocab_size)
+    tokens = metadata["tokenizer.ggml.tokens"]
+    assert isinstance(tokens, list)
+    metadata |= special_metadata(files, tokens)
+    names = (base.resolve().name, files.config.get("_name_or_path"))
+    return metadata | template_metadata(chat_templates(template_folders), names, metadata)
+
+
+def _lists(files: TokenizerFiles, vocab_size: int) -> Metadata:
+    """Return the tokens with what belongs to each. Raises ConvertError for an unknown kind of tokenizer."""
     if files.model_path.exists():
-        metadata = sentencepiece_metadata(files, vocab_size)
-    elif isinstance(model, dict) and model.get("type") == "BPE":
-        if model.get("byte_fallback"):
-            raise ConvertError(
-                f"{base} has no tokenizer.model, and tokenizer.json does not hold the scores that it had; "
-                "copy tokenizer.model from the original base model into the folder."
-            )
-        # A text gets no bos token unless a file says so, which llama.cpp must be told.
-        metadata = byte_level_metadata(files, vocab_size) | {"tokenizer.ggml.add_bos_token": False}
-    elif model is not None:
-        raise ConvertError(f"{base / 'tokenizer.json'} is of a kind that is not supported yet.")
-    else:
-        raise ConvertError(f"{base} has no tokenizer.model and no usable tokenizer.json.")
-    metadata |= special_metadata(files, vocab_size)
-    template = chat_template(template_folders)
-    return metadata if template is None else metadata | {"tokenizer.chat_template": template}
+        return sentencepiece_metadata(files, vocab_size)
+    model = files.tokenizer.get("model") or {}
+    kind = model.get("type") if isinstance(model, dict) else "no object"
+    if kind == "BPE" and model.get("byte_fallback"):
+        return rebuilt_metadata(files, vocab_size)
+    if kind == "BPE":
+        return byte_level_metadata(files, vocab_size)
+    if kind == "WordPiece":
+        return word_piece_metadata(files, vocab_size)
+    if model:
+        raise ConvertError(f"{files.folder / 'tokenizer.json'} is of a kind that is not supported ({kind}).")
+    raise ConvertError(f"{files.folder} has no tokenizer.model and no usable tokenizer.json.")

@@ -40,6 +40,17 @@ class TokenizerFiles:
         """Where a SentencePiece model would be."""
         return self.folder / "tokenizer.model"
 
+    @property
+    def is_llama(self) -> bool:
+        """Whether llama.cpp's converter treats the model as a Llama."""
+        return self.config.get("architectures") in (["LlamaForCausalLM"], ["MistralForCausalLM"])
+
+    @property
+    def is_word_piece(self) -> bool:
+        """Whether tokenizer.json holds a WordPiece vocabulary."""
+        model = self.tokenizer.get("model")
+        return isinstance(model, dict) and model.get("type") == "WordPiece"
+
 
 @dataclass(frozen=True)
 class AddedToken:

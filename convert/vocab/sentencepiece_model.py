@@ -1,4 +1,4 @@
-"""Llama 2's vocabulary: a SentencePiece tokenizer.model with the true scores; never rebuilds missing ones.
+"""Llama 2's kind of vocabulary from a SentencePiece tokenizer.model, with the scores it holds; never other ones.
 
 Rules for added tokens and filler: llama.cpp, conversion/base.py (_create_vocab_sentencepiece).
 """
@@ -9,10 +9,9 @@ import sentencepiece
 from convert.errors import ConvertError
 from convert.tensors import Metadata
 from convert.vocab.files import AddedToken, TokenizerFiles, decoder_tokens, listed_tokens, looks_special
+from convert.vocab.trained import BYTE, CONTROL, NORMAL, SPACE, UNKNOWN, UNUSED, USER_DEFINED
 
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 FILLER_SCORE, ADDED_SCORE = -10000.0, -1000.0
-SPACE = "▁"
 
 
 def sentencepiece_metadata(files: TokenizerFiles, vocab_size: int) -> Metadata:
@@ -21,17 +20,27 @@ def sentencepiece_metadata(files: TokenizerFiles, vocab_size: int) -> Metadata:
     Raises ConvertError when tokenizer.model is not a SentencePiece model or does not fit the embedding.
     """
     model = _load(files)
-    trained = len(model)
-    if trained > vocab_size:
-        raise ConvertError(f"The tokenizer has {trained} tokens, but the model has rows for {vocab_size} only.")
-    numbers = list(range(trained))
-    tokens = [model.IdToPiece(number) for number in numbers]
+    numbers = range(len(model))
+    pieces = [model.IdToPiece(number) for number in numbers]
     scores = [model.GetScore(number) for number in numbers]
     kinds = [_kind(model, number) for number in numbers]
+    return scored_metadata(files, vocab_size, pieces, scores, kinds)
+
+
+def scored_metadata(
+    files: TokenizerFiles, vocab_size: int, pieces: list[str], scores: list[float], kinds: list[int]
+) -> Metadata:
+    """Return the tokenizer.ggml.* lists of trained `pieces`, with added tokens and filler up to `vocab_size`.
+
+    Raises ConvertError when there are more tokens than rows in the embedding.
+    """
+    trained = len(pieces)
+    if trained > vocab_size:
+        raise ConvertError(f"The tokenizer has {trained} tokens, but the model has rows for {vocab_size} only.")
     filler = range(trained, vocab_size)
-    tokens += [f"[PAD{number}]" for number in filler]
-    scores += [FILLER_SCORE] * len(filler)
-    kinds += [UNUSED] * len(filler)
+    tokens = [*pieces, *(f"[PAD{number}]" for number in filler)]
+    scores = scores + [FILLER_SCORE] * len(filler)
+    kinds = kinds + [UNUSED] * len(filler)
     for token in _added(files, trained):
         if token.number >= vocab_size:
             raise ConvertError(f"The added token {token.text} is number {token.number}, beyond {vocab_size} rows.")

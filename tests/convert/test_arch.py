@@ -11,7 +11,7 @@ from support.tiny_model import DEFAULT, Shape, write_checkpoint
 
 from convert.arch import ARCHITECTURES, describe
 from convert.arch.general import general_metadata
-from convert.arch.llama import interleave_halves
+from convert.arch.rotation import interleave_halves
 from convert.checkpoint import open_folder
 from convert.errors import ConvertError
 from convert.pipeline import Report
@@ -98,11 +98,18 @@ def test_an_unknown_architecture_is_refused(base: Path, architectures: object) -
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "llama3"),
-        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "linear"),
-        ({"rope_parameters": {"rope_type": "yarn"}}, "yarn"),
-        ({"attention_bias": True}, "attention_bias"),
-        ({"mlp_bias": True}, "mlp_bias"),
+        ({"rope_scaling": {"rope_type": "dynamic", "factor": 8.0}}, "dynamic"),
+        ({"rope_scaling": {"type": "linear"}}, "factor"),
+        ({"rope_scaling": "linear"}, "rope_scaling"),
+        ({"rope_scaling": {"rope_type": "llama3", "low_freq_factor": 4.0}}, "low_freq_factor"),
+        ({"rope_parameters": {"rope_type": "yarn", "factor": 2.0}}, "original_max_position_embeddings"),
+        ({"architectures": ["Qwen2ForCausalLM"], "rope_scaling": {"rope_type": "llama3"}}, "Llama 3.1"),
+        ({"architectures": ["Qwen2ForCausalLM"], "use_sliding_window": True}, "use_sliding_window"),
+        ({"architectures": ["Qwen2ForCausalLM"], "head_dim": 16}, "head_dim"),
+        ({"architectures": ["Qwen3ForCausalLM"], "attention_bias": True}, "attention_bias"),
+        ({"architectures": ["BertModel"], "hidden_act": "relu"}, "relu"),
+        ({"architectures": ["BertModel"], "hidden_act": "gelu", "position_embedding_type": "r"}, "position_embedding"),
+        ({"architectures": ["BertModel"], "hidden_act": "gelu", "num_attention_heads": 7}, "impossible"),
         ({"hidden_act": "gelu"}, "gelu"),
         ({"quantization_config": {"quant_method": "bitsandbytes"}}, "quantized already"),
         ({"hidden_size": 0}, "hidden_size"),
@@ -137,15 +144,26 @@ def test_the_vocabulary_has_as_many_tokens_as_the_embedding_has_rows(base: Path)
     assert model.vocab_size == model.metadata["llama.vocab_size"] == tensors["lm_head.weight"].shape[0]
 
 
-def test_head_lengths_are_written_only_when_stated(base: Path) -> None:
+def test_a_mistral_states_the_length_of_its_heads_only_when_its_config_does(base: Path) -> None:
+    # As transformers' settings classes fill them in, which llama.cpp's converter reads.
+    tensors, config = open_folder(base).tensors, config_of(base)
+    assert describe(config, tensors).metadata["llama.attention.key_length"] == 16
+    config["architectures"] = ["MistralForCausalLM"]
+    assert "llama.attention.key_length" not in describe(config, tensors).metadata
+    assert describe(config | {"head_dim": 16}, tensors).metadata["llama.attention.key_length"] == 16
+
+
+def test_a_window_that_llama_cpp_does_not_keep_is_told(base: Path) -> None:
     tensors = open_folder(base).tensors
-    assert "llama.attention.key_length" not in describe(config_of(base), tensors).metadata
-    assert describe(config_of(base) | {"head_dim": 16}, tensors).metadata["llama.attention.key_length"] == 16
+    config = config_of(base) | {"architectures": ["MistralForCausalLM"], "max_position_embeddings": 8192}
+    assert "4096 tokens" in describe(config, tensors).notices[0]
+    assert describe(config | {"sliding_window": None}, tensors).notices == ()
+    assert describe(config | {"max_position_embeddings": 4096}, tensors).notices == ()
 
 
 def test_sampling_settings_are_carried_over_when_they_are_numbers() -> None:
     generation = {"temperature": 0.6, "top_p": 1, "top_k": 50, "min_p": "none", "do_sample": True}
-    metadata = general_metadata("llama", "tiny", 134_515_008, 7, generation)
+    metadata = general_metadata("llama", "tiny", 134_515_008, 7, generation, {}, {})
     sampling = {key: value for key, value in metadata.items() if "sampling" in key}
     assert sampling == {
         "general.sampling.temp": 0.6, "general.sampling.top_p": 1.0, "general.sampling.top_k": np.int32(50)

@@ -78,7 +78,7 @@ def test_several_adapters_are_added_by_weight_and_told_apart(
     said = capfd.readouterr().out
     assert "Change by one, by layer: 0 " in said
     assert "Change by dead, by layer: 0 0, 1 0; it changes nothing." in said
-    assert read_metadata(path)["general.name"] == "tiny + one + two + dead"
+    assert read_metadata(path)["general.name"] == "Tiny + one + two + dead"
 
 
 def test_a_base_that_goes_by_another_name_is_a_notice(

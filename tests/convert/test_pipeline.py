@@ -85,12 +85,12 @@ def test_the_plan_knows_the_size_to_the_byte(base: Path, out: Path, recipe: str,
 def test_the_metadata_describes_the_model(base: Path, adapter: Path, out: Path, convert: Convert) -> None:
     convert(base, "Q4_0", adapter=adapter)
     expected = {
-        "general.architecture": "llama", "general.type": "model", "general.name": "tiny + calm",
+        "general.architecture": "llama", "general.type": "model", "general.name": "Tiny + calm",
         "general.file_type": 2, "general.quantization_version": 2, "llama.block_count": 2,
         "llama.context_length": 2048, "llama.embedding_length": 64, "llama.feed_forward_length": 96,
         "llama.attention.head_count": 4, "llama.attention.head_count_kv": 2, "llama.rope.dimension_count": 16,
         "llama.rope.freq_base": 10000.0, "llama.vocab_size": 399, "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": "smollm", "tokenizer.ggml.add_bos_token": False,
+        "tokenizer.ggml.pre": "smollm",
     }  # fmt: skip
     metadata = read_metadata(out)
     assert {key: metadata[key] for key in expected} == expected

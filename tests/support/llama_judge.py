@@ -49,6 +49,21 @@ class Llama:
         model.close()
         return logits
 
+    def embeddings(self, path: Path, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return a vector of length one for each text, as the file says that they are made."""
+        model = llama_cpp.Llama(str(path), n_ctx=128, n_threads=1, verbose=False, embedding=True)
+        vectors = np.array([model.embed(text, normalize=True) for text in texts])
+        model.close()
+        return vectors
+
+    def ends(self, path: Path, tokens: Sequence[int]) -> list[bool]:
+        """Return for each token whether an answer ends with it."""
+        model = self._open(path, vocab_only=True)
+        vocab = llama_cpp.llama_model_get_vocab(model.model)
+        ends = [bool(llama_cpp.llama_vocab_is_eog(vocab, token)) for token in tokens]
+        model.close()
+        return ends
+
     def tokenize(self, path: Path, texts: Sequence[str], *, special: bool = False) -> list[list[int]]:
         """Return the tokens of each text, without the ones that are added to a whole text."""
         model = self._open(path, vocab_only=True)

@@ -104,7 +104,7 @@ def write_byte_level(folder: Path, filler: int = 0) -> list[bytes]:
         "chat_template": CHATML,
         "bos_token": "<|im_start|>",
         "eos_token": "<|im_end|>",
-        "pad_token": "<|im_end|>",
+        "pad_token": "<|endoftext|>",
         "unk_token": "<|endoftext|>",
     }
     _write_json(folder / "tokenizer.json", tokenizer)
