@@ -1,6 +1,10 @@
 """`quietroom-convert` and `python -m convert`; never more than the door to the command line."""
 
+import os
 import sys
+
+# One thread in the arithmetic of each of ours; to be said before numpy is loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def main() -> int:

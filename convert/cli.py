@@ -25,8 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConvertError as error:
         sys.stderr.write(f"{_shown(str(error))}\n")
         return FAILED
-    except KeyboardInterrupt:
-        sys.stderr.write("Stopped; nothing was written.\n")
+    except MemoryError:
+        sys.stderr.write("There was not enough memory; fewer --threads need less. Nothing was kept.\n")
+        return FAILED
+    except KeyboardInterrupt as error:
+        sys.stderr.write(_shown("; ".join(["Stopped", *map(str, error.args)])) + ".\n")
         return INTERRUPTED
     return DONE
 

@@ -4,7 +4,7 @@ Formula (Hu et al. 2021, arXiv:2106.09685): W' = W + alpha / r * B @ A, with A (
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,10 @@ SWITCHES: Mapping[str, tuple[tuple[Any, ...], str]] = {
 }
 
 
+# Given rows of a weight (rows x in, checkpoint layout) and the number of the first, returns them merged, in float32.
+Merge = Callable[[Array, int], Array]
+
+
 @dataclass(frozen=True)
 class Delta:
     """One weight's change: the names of its two factors in the adapter file, and the scale alpha / r."""
@@ -65,17 +69,22 @@ class Adapter:
     source: TensorSource
     deltas: Mapping[str, Delta]
 
-    def add_delta(self, name: str, weight: Array) -> Array:
-        """Return `weight` (out x in, checkpoint layout) with its delta added in float32, if it has one."""
+    def merger(self, name: str) -> Merge | None:
+        """Return what adds its delta to rows of the weight `name`, with the factors in memory; None without one."""
         delta = self.deltas.get(name)
         if delta is None:
-            return weight
-        # A sum beyond float32 becomes infinite, which the encoder refuses by name; numpy need not warn too.
-        with np.errstate(over="ignore", invalid="ignore"):
-            merged: Array = self.source.read(delta.factor_b) @ self.source.read(delta.factor_a)
-            merged *= np.float32(delta.scale)
-            merged += weight
-        return merged
+            return None
+        b, a = self.source.read(delta.factor_b), self.source.read(delta.factor_a)
+
+        def add_delta(rows: Array, first: int) -> Array:
+            # A sum beyond float32 becomes infinite, which the encoder refuses by name; numpy need not warn too.
+            with np.errstate(over="ignore", invalid="ignore"):
+                merged: Array = b[first : first + len(rows)] @ a
+                merged *= np.float32(delta.scale)
+                merged += rows
+            return merged
+
+        return add_delta
 
 
 def read_adapter(config: Json, source: TensorSource, weights: Mapping[str, TensorInfo]) -> Adapter:

@@ -1,25 +1,30 @@
 """The whole conversion on one page: plan, declare, stream, finish; never writes before the plan is sound."""
 
+import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from convert.arch import describe
 from convert.arch.general import general_metadata
-from convert.arch.model import Model, Row
-from convert.checkpoint import Checkpoint, open_file, open_folder
+from convert.arch.model import Model
+from convert.blocks import BLOCK_VALUES, Block, Step, cut
+from convert.checkpoint import Checkpoint, open_file, open_folder, read_bytes
+from convert.digest import Digest, file_hash
 from convert.errors import ConvertError
-from convert.gguf_out import GgufFile, Layout, declare, part_path
+from convert.gguf_out import GgufFile, Layout, allocated, declare, part_path
 from convert.json_file import read_object, read_object_if_present
 from convert.lora import Adapter, read_adapter
 from convert.progress import Progress
-from convert.quant.ggml import Encoder, load_encoder
+from convert.provenance import ADAPTER_HASHES, BASE_HASHES, BLANK, TENSOR_HASHES, provenance
+from convert.quant.ggml import encode, load_encoder
 from convert.quant.recipes import RECIPES, Recipe, tensor_type
-from convert.quant.types import TensorType
-from convert.tensors import FLOAT_DTYPES, Metadata, TensorInfo, listing, shape_text
+from convert.stream import stream
+from convert.tensors import FLOAT_DTYPES, Metadata, TensorInfo, listing, shape_text, to_float32
 from convert.vocab import vocab_metadata
 
 
@@ -36,14 +41,6 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One tensor from checkpoint to file."""
-
-    row: Row
-    type: TensorType
-
-
-@dataclass(frozen=True)
 class Plan:
     """A conversion that nothing foreseeable can stop: what is read and merged, and the file to the byte."""
 
@@ -51,6 +48,7 @@ class Plan:
     checkpoint: Checkpoint
     adapter: Adapter | None
     steps: tuple[Step, ...]
+    metadata: Metadata
     layout: Layout
 
 
@@ -73,38 +71,108 @@ def make_plan(job: Job) -> Plan:
     weights = _check_tensors(model, checkpoint.tensors)
     adapter = _open_adapter(job.adapter, weights) if job.adapter else None
     tied = all(row.name != "output.weight" for row in model.rows)
-    steps = tuple(Step(row, tensor_type(recipe, row.name, row.shape, tied=tied)) for row in model.rows)
-    layout = declare(
-        _metadata(job, model, recipe, weights),
-        ((s.row.name, s.row.shape, s.type.number, s.type.size(s.row.shape)) for s in steps),
+    steps = tuple(
+        Step(row, tensor_type(recipe, row.name, row.shape, tied=tied), checkpoint.stored[row.source])
+        for row in model.rows
     )
+    metadata = _metadata(job, model, recipe, weights) | _provenance(job, checkpoint, steps)
+    layout = _layout(metadata, steps)
     _check_inputs_kept(job)
-    _check_room(job, layout)
     load_encoder()
-    return Plan(job, checkpoint, adapter, steps, layout)
+    return Plan(job, checkpoint, adapter, steps, metadata, layout)
 
 
 def run(plan: Plan, progress: Progress) -> Report:
-    """Carry out `plan`. Raises ConvertError, with nothing left behind, when the disk or a value stops it."""
-    deltas = plan.adapter.deltas if plan.adapter else {}
-    progress.started(sum(row.size for row in plan.layout.tensors.values()))
+    """Carry out `plan`. Raises ConvertError, with nothing left behind, when the disk or a value stops it.
+
+    A KeyboardInterrupt that it lets through says what became of the file.
+    """
+    job, layout = plan.job, plan.layout
+    _check_room(job, layout)
+    adapters = {ADAPTER_HASHES: [file_hash(file) for file in _adapter_files(job)]}
+    identity = _identity(plan, adapters[ADAPTER_HASHES])
+    progress.started(sum(row.size for row in layout.tensors.values()))
     try:
-        with Encoder(plan.job.threads) as encoder, GgufFile(plan.job.out, plan.layout) as file:
-            for step in plan.steps:
-                row = step.row
-                values = plan.checkpoint.read(row.source)
-                if plan.adapter:
-                    values = plan.adapter.add_delta(row.source, values)
-                if row.reshape:
-                    values = row.reshape(values)
-                data = encoder.encode(row.name, values, step.type)
-                file.write(row.name, data)
-                progress.wrote(row.name, data.nbytes)
-            file.finish()
+        with GgufFile(job.out, layout, identity, job.threads) as file:
+            try:
+                bases = _convert(plan, file, progress)
+                progress.checking()
+                tensors = {TENSOR_HASHES: [file.hashes[step.row.name].hex() for step in plan.steps]}
+                filled = plan.metadata | bases | (adapters if plan.adapter else {}) | tensors
+                file.finish(_layout(filled, plan.steps).header)
+            except KeyboardInterrupt as error:
+                end = f"{job.out} was whole by then" if file.named else "nothing was written"
+                raise KeyboardInterrupt(end) from error
     finally:
         progress.ended()
     types = Counter(step.type.name for step in plan.steps)
-    return Report(plan.job.out, plan.layout.size, types, len(deltas))
+    return Report(job.out, layout.size, types, len(plan.adapter.deltas) if plan.adapter else 0)
+
+
+def _convert(plan: Plan, file: GgufFile, progress: Progress) -> Metadata:
+    """Send every block through the pipeline; return the hashes of the base's files, as metadata."""
+    sizes = {path: path.stat().st_size for path in _base_files(plan.checkpoint)}
+    digests = {path: Digest(size) for path, size in sizes.items()}
+    # The factors of the tensors under way stay in memory.
+    merge = lru_cache(maxsize=4)(plan.adapter.merger) if plan.adapter else lambda _source: None
+    kept = frozenset(file.hashes)
+
+    def work(block: Block) -> str | None:
+        """Read one block and bring it into the file; return the name of the tensor that it completes."""
+        step = block.step
+        wanted = step is not None and step.row.name not in kept
+        if not (block.hashed or wanted):
+            return None
+        raw = read_bytes(block.file, block.offset, block.size)
+        if block.hashed:
+            digests[block.file].add(block.offset, raw)
+        if step is None or not wanted:
+            return None
+        row, columns = step.row, step.columns
+        shape = row.shape if len(row.shape) < 2 else (block.count, *row.shape[1:])
+        values = to_float32(raw, TensorInfo(row.source, step.stored.info.dtype, shape))
+        if add_delta := merge(row.source):
+            values = add_delta(values, block.first)
+        if block.order is not None:
+            values = values[block.order]
+        elif row.reshape:
+            values = row.reshape(values)
+        data = encode(row.name, values.reshape(block.count, columns), step.type)
+        return row.name if file.write(row.name, data, step.type.size((block.first, columns))) else None
+
+    for name in sorted(kept):
+        progress.wrote(name, plan.layout.tensors[name].size)
+    blocks = cut(plan.steps, sizes)
+    stream(blocks, work, plan.job.threads, lambda name: progress.wrote(name, plan.layout.tensors[name].size))
+    return {BASE_HASHES: [digest.digest().hex() for digest in digests.values()]}
+
+
+def _layout(metadata: Metadata, steps: Iterable[Step]) -> Layout:
+    return declare(metadata, ((s.row.name, s.row.shape, s.type.number, s.type.size(s.row.shape)) for s in steps))
+
+
+def _base_files(checkpoint: Checkpoint) -> list[Path]:
+    return sorted(checkpoint.files)
+
+
+def _adapter_files(job: Job) -> list[Path]:
+    return [job.adapter / "adapter_model.safetensors"] if job.adapter else []
+
+
+def _provenance(job: Job, checkpoint: Checkpoint, steps: Iterable[Step]) -> Metadata:
+    adapters = [job.adapter] if job.adapter else []
+    known = provenance(job.base, _base_files(checkpoint), job.recipe, adapters)
+    return known | {TENSOR_HASHES: [BLANK for _ in steps]}
+
+
+def _identity(plan: Plan, hashes: Iterable[str]) -> str:
+    """Return a text that is another one for whatever would make other bytes.
+
+    The header tells the types, the settings and the versions; the base is told by its files' sizes and times.
+    """
+    stats = [path.stat() for path in _base_files(plan.checkpoint)]
+    files = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+    return hashlib.sha256(plan.layout.header + repr((files, list(hashes), BLOCK_VALUES)).encode()).hexdigest()
 
 
 def _check_tensors(model: Model, tensors: Mapping[str, TensorInfo]) -> Mapping[str, TensorInfo]:
@@ -169,9 +237,8 @@ def _check_inputs_kept(job: Job) -> None:
 
 def _check_room(job: Job, layout: Layout) -> None:
     free = shutil.disk_usage(job.out.absolute().parent).free
-    part = part_path(job.out)
-    # What a killed run left behind is removed before the first byte.
-    free += part.stat().st_size if part.exists() else 0
+    # What a killed run left behind is taken up or removed before the first byte.
+    free += allocated(part_path(job.out))
     if layout.size > free:
         raise ConvertError(
             f"{job.out} needs {layout.size / 1e6:,.1f} MB, but its disk has only {free / 1e6:,.1f} MB free."

@@ -8,11 +8,8 @@ import ctypes
 import importlib.util
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -21,44 +18,20 @@ from convert.quant.types import TensorType
 from convert.tensors import Array, Bytes
 
 FILE_NAMES = {"darwin": "libggml-base.dylib", "win32": "ggml-base.dll"}  # elsewhere libggml-base.so
-CHUNK_VALUES = 1 << 18  # about a millisecond of work: long enough to share out, short enough to stop at once
 
 
-class Encoder:
-    """Encodes tensors with `threads` threads. A context manager: leaving it drops what is not started yet."""
+def encode(name: str, values: Array, type_: TensorType) -> Bytes:
+    """Return the bytes of the rows `values` (rows x columns) of the tensor `name` in `type_`.
 
-    def __init__(self, threads: int) -> None:
-        self._quantize = load_encoder()
-        self._pool = ThreadPoolExecutor(max_workers=threads)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def encode(self, name: str, values: Array, type_: TensorType) -> Bytes:
-        """Return the bytes of `values` (rows last) in `type_`; the number of threads changes no byte.
-
-        Raises ConvertError when a value is not finite, or too large for the type.
-        """
-        columns = values.shape[-1]
-        rows = np.require(values.reshape(-1, columns), np.float32, ["C", "A"])
-        result = np.empty(type_.size(values.shape), np.uint8)
-        step = max(1, CHUNK_VALUES // columns)
-        row_bytes = type_.size((columns,))
-
-        def encode_chunk(first: int) -> bool:
-            chunk = rows[first : first + step]
-            target = result[first * row_bytes :]
-            self._quantize(type_.number, chunk.ctypes.data, target.ctypes.data, 0, len(chunk), columns, None)
-            return _is_sound(chunk, type_)
-
-        if not all(self._pool.map(encode_chunk, range(0, len(rows), step))):
-            raise ConvertError(f"The tensor {name} holds values that are not numbers or too large for {type_.name}.")
-        return result
+    Rows know nothing of each other: it does not matter how many come at once. Raises ConvertError when a value is
+    not finite, or too large for the type.
+    """
+    rows = np.require(values, np.float32, ["C", "A"])
+    if not _is_sound(rows, type_):
+        raise ConvertError(f"The tensor {name} holds values that are not numbers or too large for {type_.name}.")
+    result = np.empty(type_.size(rows.shape), np.uint8)
+    load_encoder()(type_.number, rows.ctypes.data, result.ctypes.data, 0, *rows.shape, None)
+    return result
 
 
 def library_path() -> Path:
@@ -71,10 +44,10 @@ def library_path() -> Path:
     raise ConvertError(f"llama-cpp-python's {name} is not installed; set Quietroom up again.")
 
 
-def _is_sound(chunk: Array, type_: TensorType) -> bool:
+def _is_sound(rows: Array, type_: TensorType) -> bool:
     with np.errstate(invalid="ignore"):
-        # Not a number compares as false, and infinity is not below infinity: one pass finds all three.
-        return float(np.abs(chunk).max(initial=0)) < type_.limit
+        # Not a number is passed on by both and compares as false; infinity is not below infinity.
+        return bool(-type_.limit < rows.min(initial=0) and rows.max(initial=0) < type_.limit)
 
 
 @cache

@@ -11,7 +11,7 @@ from support.tiny_model import Shape, write_checkpoint
 
 from convert.errors import ConvertError
 from convert.pipeline import Report
-from convert.quant.ggml import CHUNK_VALUES, FILE_NAMES, Encoder, load_encoder
+from convert.quant.ggml import FILE_NAMES, encode, load_encoder
 from convert.quant.recipes import FALLBACKS, RECIPES, tensor_type
 from convert.quant.types import TYPES, TensorType
 
@@ -59,8 +59,7 @@ def test_each_type_equals_the_gguf_package(type_: TensorType) -> None:
     number = gguf.GGMLQuantizationType[type_.name]
     assert (number.value, gguf.GGML_QUANT_SIZES[number]) == (type_.number, (type_.block, type_.block_bytes))
     rows = values(64, 512)
-    with Encoder(2) as encoder:
-        encoded = encoder.encode("x", rows, type_)
+    encoded = encode("x", rows, type_)
     if type_.name == "Q6_K":
         # The package only decodes this one.
         decoded = gguf.dequantize(encoded.reshape(64, -1), number)
@@ -70,17 +69,16 @@ def test_each_type_equals_the_gguf_package(type_: TensorType) -> None:
 
 
 @pytest.mark.parametrize("type_", TYPES.values(), ids=TYPES)
-def test_threads_change_no_byte(type_: TensorType) -> None:
-    rows = values(3 * CHUNK_VALUES // 512 + 7, 512)
-    with Encoder(1) as one, Encoder(5) as five:
-        assert one.encode("x", rows, type_).tobytes() == five.encode("x", rows, type_).tobytes()
+def test_it_does_not_matter_how_many_rows_come_at_once(type_: TensorType) -> None:
+    rows = values(67, 512)
+    parts = b"".join(encode("x", rows[first : first + 5], type_).tobytes() for first in range(0, 67, 5))
+    assert parts == encode("x", rows, type_).tobytes()
 
 
 def test_values_in_any_memory_order_are_encoded_alike() -> None:
     rows = values(64, 64)
-    with Encoder(1) as encoder:
-        turned = encoder.encode("x", np.asfortranarray(rows), TYPES["Q8_0"])
-        assert turned.tobytes() == encoder.encode("x", rows, TYPES["Q8_0"]).tobytes()
+    turned = encode("x", np.asfortranarray(rows), TYPES["Q8_0"])
+    assert turned.tobytes() == encode("x", rows, TYPES["Q8_0"]).tobytes()
 
 
 @pytest.mark.parametrize("type_", TYPES.values(), ids=TYPES)
@@ -88,20 +86,19 @@ def test_values_in_any_memory_order_are_encoded_alike() -> None:
 def test_a_value_that_is_no_number_is_refused_by_name(type_: TensorType, bad: float) -> None:
     rows = values(600, 512)
     rows[599, 511] = bad
-    with Encoder(2) as encoder, pytest.raises(ConvertError, match=r"blk\.0\.attn_q"):
-        encoder.encode("blk.0.attn_q.weight", rows, type_)
+    with pytest.raises(ConvertError, match=r"blk\.0\.attn_q"):
+        encode("blk.0.attn_q.weight", rows, type_)
 
 
 @pytest.mark.parametrize("type_", [t for t in TYPES.values() if t.name != "F32"], ids=lambda t: t.name)
 def test_a_value_too_large_for_the_type_is_refused_and_the_largest_is_not(type_: TensorType) -> None:
     rows = values(1, 256)
-    with Encoder(1) as encoder:
-        rows[0, 0] = np.nextafter(np.float32(type_.limit), np.float32(0))
-        encoded = encoder.encode("x", rows, type_)
-        assert np.isfinite(gguf.dequantize(encoded.reshape(1, -1), gguf.GGMLQuantizationType(type_.number))).all()
-        rows[0, 0] = type_.limit
-        with pytest.raises(ConvertError, match="too large"):
-            encoder.encode("x", rows, type_)
+    rows[0, 0] = np.nextafter(np.float32(type_.limit), np.float32(0))
+    encoded = encode("x", rows, type_)
+    assert np.isfinite(gguf.dequantize(encoded.reshape(1, -1), gguf.GGMLQuantizationType(type_.number))).all()
+    rows[0, 0] = type_.limit
+    with pytest.raises(ConvertError, match="too large"):
+        encode("x", rows, type_)
 
 
 def test_a_missing_or_foreign_library_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
