@@ -64,8 +64,15 @@ class Report:
 
 def make_plan(job: Job) -> Plan:
     """Return the plan for `job`, reading headers and tokenizer files only. Raises ConvertError."""
-    recipe = RECIPES[job.recipe]
     _check_name(job)
+    plan = foresee(job)
+    _check_inputs_kept(job)
+    return plan
+
+
+def foresee(job: Job) -> Plan:
+    """Return what would be done, without a look at where the file goes. Raises ConvertError."""
+    recipe = RECIPES[job.recipe]
     checkpoint = open_folder(job.base)
     model = describe(read_object(job.base / "config.json"), checkpoint.tensors)
     weights = _check_tensors(model, checkpoint.tensors)
@@ -77,7 +84,6 @@ def make_plan(job: Job) -> Plan:
     )
     metadata = _metadata(job, model, recipe, weights) | _provenance(job, checkpoint, steps)
     layout = _layout(metadata, steps)
-    _check_inputs_kept(job)
     load_encoder()
     return Plan(job, checkpoint, adapter, steps, metadata, layout)
 
