@@ -53,6 +53,10 @@ class Checkpoint:
         """The files that the tensors lie in."""
         return frozenset(stored.file for stored in self.stored.values())
 
+    def size(self, file: Path) -> int:
+        """Return the size of one of the files: its last tensor ends it."""
+        return max(stored.offset + stored.size for stored in self.stored.values() if stored.file == file)
+
     def read(self, name: str) -> Array:
         """Return one tensor as float32 in its own shape.
 

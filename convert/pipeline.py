@@ -117,7 +117,7 @@ def run(plan: Plan, progress: Progress) -> Report:
 
 def _convert(plan: Plan, file: GgufFile, progress: Progress) -> Metadata:
     """Send every block through the pipeline; return the hashes of the base's files, as metadata."""
-    sizes = {path: path.stat().st_size for path in _base_files(plan.checkpoint)}
+    sizes = {path: plan.checkpoint.size(path) for path in _base_files(plan.checkpoint)}
     digests = {path: Digest(size) for path, size in sizes.items()}
     # The factors of the tensors under way stay in memory.
     merge = lru_cache(maxsize=4)(plan.adapter.merger) if plan.adapter else lambda _source: None
