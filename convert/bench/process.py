@@ -12,7 +12,10 @@ from convert.errors import ConvertError
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process took: seconds, processor seconds, peak bytes resident (mapped pages included), bytes written."""
+    """What a process took: seconds, processor seconds, peak bytes resident (mapped pages included), bytes written.
+
+    The kernel counts the peak from before the program was loaded: it is never below what this process has itself.
+    """
 
     seconds: float
     processor: float
@@ -41,7 +44,8 @@ def measure(command: Sequence[object]) -> Cost:
     start = perf_counter()
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr
-    said = process.stderr.read().decode(errors="replace").strip()
+    with process.stderr:
+        said = process.stderr.read().decode(errors="replace").strip()
     _, status, usage = os.wait4(process.pid, 0)
     seconds = perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)

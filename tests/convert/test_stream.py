@@ -84,7 +84,8 @@ def test_pieces_in_any_order_from_any_thread_give_the_hash_of_the_whole() -> Non
     data = np.random.default_rng(2).integers(0, 256, 100_000, np.uint8)
     pieces = [(at, data[at : at + 1000]) for at in range(0, len(data), 1000)]
     random.Random(3).shuffle(pieces)
-    digest, completed = Digest(len(data)), []
+    digest = Digest(len(data))
+    completed: list[bool] = []
     threads = [
         Thread(target=lambda mine: completed.extend(digest.add(*piece) for piece in mine), args=[pieces[n::4]])
         for n in range(4)
@@ -93,7 +94,7 @@ def test_pieces_in_any_order_from_any_thread_give_the_hash_of_the_whole() -> Non
         thread.start()
     for thread in threads:
         thread.join()
-    assert digest.digest() == hashlib.sha256(data).digest()
+    assert digest.digest() == hashlib.sha256(data.data).digest()
     assert completed.count(True) == 1
 
 
@@ -112,7 +113,9 @@ def numbered(count: int) -> list[Block]:
 
 
 def test_all_threads_work_at_once_and_none_runs_far_ahead() -> None:
-    together, seen, slow_left_at = Barrier(2, timeout=60), [], []
+    together = Barrier(2, timeout=60)
+    seen: list[int] = []
+    slow_left_at: list[int] = []
 
     def work(block: Block) -> str | None:
         if block.offset < 2:
@@ -120,7 +123,7 @@ def test_all_threads_work_at_once_and_none_runs_far_ahead() -> None:
         if block.offset == 0:
             # The other thread can go no further than the bound while this one is at its first block.
             deadline = time.monotonic() + 60
-            while len(seen) < 2 * AHEAD - 1:
+            while len(seen) < 2 * AHEAD:
                 assert time.monotonic() < deadline
             slow_left_at.append(len(seen))
         seen.append(block.offset)
@@ -128,7 +131,7 @@ def test_all_threads_work_at_once_and_none_runs_far_ahead() -> None:
 
     names: list[str] = []
     stream(iter(numbered(50)), work, 2, names.append)
-    assert slow_left_at == [2 * AHEAD - 1]
+    assert slow_left_at == [2 * AHEAD]
     assert sorted(map(int, names)) == list(range(50))
 
 
