@@ -1,5 +1,5 @@
 # `make` lists what there is. Every target sets up by itself what it needs.
-.PHONY: help setup run test lint lock smol-checkpoint convert-fuzz clean
+.PHONY: help setup run test lint lock smol-checkpoint minilm-check convert-fuzz convert-kills bench-reference clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -17,6 +17,12 @@ lint: setup ## format, style, types and the import contracts
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+
+convert-kills: setup ## kill a conversion at 200 random moments and look at what is left
+	CONVERT_KILLS=200 .venv/bin/pytest --timeout 1200 tests/convert/test_resume.py -k kills
+
+bench-reference: setup ## make the environment that bench compares with, in build/bench-reference (torch: 2 GB)
+	@bash packaging/bench_reference.sh build/bench-reference
 
 smol-checkpoint: setup ## rebuild SmolLM2's Hugging Face checkpoint from the starter, in build/smol-checkpoint
 	.venv/bin/python tests/support/smol_checkpoint.py build/smol-checkpoint

@@ -1,1 +1,1 @@
-"""From a checkpoint and an adapter to a quantized GGUF in one pass; never opens the network."""
+"""From a checkpoint and an adapter to a quantized GGUF in one pass; never opens the network but in `hub`."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from convert.errors import ConvertError
 from convert.json_file import Json, parse_object, read_object
-from convert.tensors import Array, TensorInfo, listing, to_float32
+from convert.tensors import Array, Bytes, TensorInfo, listing, to_float32
 
 SINGLE = "model.safetensors"
 ADAPTER = "adapter_model.safetensors"
@@ -54,12 +54,17 @@ class Checkpoint:
         """The files that the tensors lie in."""
         return frozenset(stored.file for stored in self.stored.values())
 
+    def size(self, file: Path) -> int:
+        """Return the size of one of the files: its last tensor ends it."""
+        return max(stored.offset + stored.size for stored in self.stored.values() if stored.file == file)
+
     def read(self, name: str) -> Array:
-        """Return one tensor as float32 in its own shape; one stored as float32 is mapped, not copied.
+        """Return one tensor as float32 in its own shape.
 
         Raises ConvertError when the file cannot be read any more.
         """
-        return _mapped(self.stored[name])
+        stored = self.stored[name]
+        return to_float32(read_bytes(stored.file, stored.offset, stored.size), stored.info)
 
     def read_rows(self, name: str, first: int, count: int) -> Array:
         """Return the rows `first` to `first + count` of one tensor, as `read` does. Raises ConvertError."""
@@ -67,15 +72,7 @@ class Checkpoint:
         rows, *columns = stored.info.shape
         size = stored.size // rows if rows else 0
         info = TensorInfo(name, stored.info.dtype, (count, *columns))
-        return _mapped(Stored(info, stored.file, stored.offset + first * size, count * size))
-
-
-def _mapped(stored: Stored) -> Array:
-    try:
-        raw = np.memmap(stored.file, dtype=np.uint8, mode="r", offset=stored.offset, shape=(stored.size,))
-    except (OSError, ValueError) as error:
-        raise ConvertError(f"{stored.file} cannot be read any more; was it changed meanwhile?") from error
-    return to_float32(raw, stored.info)
+        return to_float32(read_bytes(stored.file, stored.offset + first * size, count * size), info)
 
 
 def open_adapter(folder: Path) -> Checkpoint:
@@ -83,6 +80,26 @@ def open_adapter(folder: Path) -> Checkpoint:
     if (folder / "adapter_model.bin").exists() and not (folder / ADAPTER).exists():
         raise ConvertError(f"{folder} holds a pickle (adapter_model.bin); save the adapter as safetensors with PEFT.")
     return open_file(folder / ADAPTER)
+
+
+def read_bytes(path: Path, offset: int, size: int) -> Bytes:
+    """Return `size` bytes at `offset` of a file.
+
+    Read and not mapped: a mapped file that is cut short or fails meanwhile ends the process with a signal, and
+    its pages count as memory. Raises ConvertError when the bytes are not there any more.
+    """
+    data = np.empty(size, np.uint8)
+    rest = data.data
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            while rest.nbytes and (got := file.readinto(rest)):
+                rest = rest[got:]
+    except OSError as error:
+        raise ConvertError(f"{path} cannot be read any more ({error.strerror}).") from error
+    if rest.nbytes:
+        raise ConvertError(f"{path} is shorter than it was; was it changed meanwhile?")
+    return data
 
 
 def open_folder(folder: Path) -> Checkpoint:

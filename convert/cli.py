@@ -12,7 +12,7 @@ from typing import NoReturn
 from convert.adapter_out import write_adapter
 from convert.errors import ConvertError
 from convert.merging import PRECISIONS, AdapterChoice, parse_choice
-from convert.pipeline import Job, Report, make_plan, run
+from convert.pipeline import Job, Report, foresee, make_plan, run
 from convert.progress import PROGRESS
 from convert.quant.overrides import parse_override
 from convert.quant.recipes import RECIPES
@@ -31,8 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConvertError as error:
         sys.stderr.write(f"{_shown(str(error))}\n")
         return FAILED
-    except KeyboardInterrupt:
-        sys.stderr.write("Stopped; nothing was written.\n")
+    except MemoryError:
+        sys.stderr.write("There was not enough memory; fewer --threads need less. Nothing was kept.\n")
+        return FAILED
+    except KeyboardInterrupt as error:
+        sys.stderr.write(_shown("; ".join(["Stopped", *map(str, error.args)])) + ".\n")
         return INTERRUPTED
     return DONE
 
@@ -45,15 +48,16 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="quietroom-convert", description="Turn a checkpoint into a GGUF file.", allow_abbrev=False)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
+    _add_fetch(verbs.add_parser("fetch", help="bring a base or an adapter from the Hugging Face hub into its cache"))
+    plan = verbs.add_parser("plan", help="say what gguf would do: tensors, types, sizes, memory, time")
+    plan.set_defaults(run=_plan)
+    _add_job(plan)
     gguf = verbs.add_parser("gguf", help="write a checkpoint, with an adapter merged into it, as GGUF")
-    gguf.add_argument("base", type=Path, metavar="BASE", help="folder of a Hugging Face checkpoint in safetensors")
-    _add_sources(gguf)
-    gguf.add_argument("--type", required=True, choices=RECIPES, help="what the weights are stored as")
+    gguf.set_defaults(run=_gguf)
+    _add_job(gguf)
     gguf.add_argument("--out", required=True, type=Path, metavar="F", help="the file to write")
-    gguf.add_argument("--threads", type=_count, default=os.cpu_count() or 1, metavar="N")
     gguf.add_argument("--overwrite", action="store_true", help="replace F if it exists")
     gguf.add_argument("--progress", choices=PROGRESS, default="bar", help="how progress is told on stderr")
-    gguf.set_defaults(run=_gguf)
     adapter = verbs.add_parser("adapter", help="write an adapter alone as GGUF, for llama.cpp to apply to its base")
     adapter.add_argument("base", type=Path, metavar="BASE", help="folder of the checkpoint that it belongs to")
     adapter.add_argument("adapter", type=Path, metavar="A", help="folder of a LoRA adapter saved by PEFT")
@@ -64,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_imatrix(verbs.add_parser("imatrix", help="make an importance matrix from text"))
     _add_measure(verbs.add_parser("measure", help="tell how well files stand for the model they were made from"))
     _add_card(verbs.add_parser("card", help="write a model card from what is known and measured"))
+    _add_bench(verbs.add_parser("bench", help="measure the conversion against llama.cpp's own and the usual steps"))
     return parser
 
 
@@ -128,6 +133,29 @@ def _add_card(card: argparse.ArgumentParser) -> None:
     card.add_argument("--measured", type=Path, metavar="J", help="what `measure --json` wrote")
     card.add_argument("--overwrite", action="store_true", help="replace what is written if it exists")
     card.set_defaults(run=_card)
+
+
+def _add_job(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("base", type=Path, metavar="BASE", help="folder of a Hugging Face checkpoint in safetensors")
+    _add_sources(verb)
+    verb.add_argument("--type", required=True, choices=RECIPES, help="what the weights are stored as")
+    verb.add_argument("--threads", type=_count, default=os.cpu_count() or 1, metavar="N")
+
+
+def _add_fetch(verb: argparse.ArgumentParser) -> None:
+    verb.set_defaults(run=_fetch)
+    verb.add_argument("repository", metavar="REPO", help="such as NousResearch/Llama-2-7b-chat-hf")
+    verb.add_argument("--revision", metavar="R", help="a commit, branch or tag; the commit taken is printed")
+    verb.add_argument("--adapter", action="store_true", help="REPO is an adapter, not a base")
+
+
+def _add_bench(verb: argparse.ArgumentParser) -> None:
+    verb.set_defaults(run=_bench)
+    verb.add_argument("--json", type=Path, metavar="F", help="write the figures there as well")
+    verb.add_argument("--layers", type=_count, default=4, metavar="N", help="layers of the 7B shape; all are 32")
+    verb.add_argument("--threads", type=_count, default=os.cpu_count() or 1, metavar="N")
+    verb.add_argument("--folder", type=Path, default=Path("build/bench"), metavar="DIR", help="where the files go")
+    verb.add_argument("--reference-env", type=Path, metavar="DIR", help="made by `make bench-reference`")
 
 
 def _count(text: str) -> int:
@@ -226,6 +254,30 @@ def _card(options: argparse.Namespace) -> None:
     sources = card.Sources(tuple(options.files), options.base, options.adapter, options.measured)
     written = card.write_card(sources, options.out, overwrite=options.overwrite)
     sys.stdout.write(f"Wrote {_shown(', '.join(str(path) for path in written))}.\n")
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from convert.plan import report
+
+    for line in report(foresee(_job(options, options.base, options.type, Path()))):
+        sys.stdout.write(_shown(line) + "\n")
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from convert.hub import fetch
+
+    fetched = fetch(options.repository, options.revision, adapter=options.adapter)
+    sys.stdout.write(
+        f"Fetched {_shown(options.repository)} at {_shown(fetched.commit)} ({fetched.size / 1e6:,.1f} MB).\n"
+        f"{_shown(str(fetched.folder))}\n"
+    )
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from convert.bench.table import run_bench
+
+    for line in run_bench(options.folder, options.layers, options.threads, options.reference_env, options.json):
+        sys.stdout.write(_shown(line) + "\n")
 
 
 def _summary(report: Report) -> str:

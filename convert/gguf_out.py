@@ -7,16 +7,23 @@ import errno
 import hashlib
 import os
 import struct
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
 import numpy as np
-from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType
+from gguf import GGUFValueType
 
+from convert.digest import Digest
 from convert.errors import ConvertError
+from convert.journal import Journal
+from convert.lock import lock
 from convert.tensors import Bytes, Metadata, Shape, Value
 
 ALIGNMENT = 32
@@ -73,24 +80,57 @@ def part_path(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
+def journal_path(path: Path) -> Path:
+    """Return where it is noted which tensors of the part are whole."""
+    return path.with_name(path.name + ".part.journal")
+
+
+def allocated(path: Path) -> int:
+    """Return how many bytes of the disk the file at `path` takes: an unfinished one has holes."""
+    if not path.exists():
+        return 0
+    found = path.stat()
+    return getattr(found, "st_blocks", 0) * 512 or found.st_size
+
+
 class GgufFile:
     """A file that grows as `*.part` and gets its name when it is whole and checked; a context manager.
 
-    Leaving it before `finish`, for whatever reason, removes the part. Every call raises ConvertError when the
-    disk is full or fails.
+    Leaving it before `finish`, for whatever reason but a kill, removes the part. After a kill a run of the same
+    `job` goes on where that one was stopped, and any other begins anew; without a job nothing is taken up. Every
+    call raises ConvertError when the disk is full or fails.
     """
 
-    def __init__(self, path: Path, layout: Layout) -> None:
+    def __init__(self, path: Path, layout: Layout, job: str = "", threads: int = 1) -> None:
         self._path = path
         self._part = part_path(path)
         self._layout = layout
+        self._threads = threads
+        self._journal = Journal(journal_path(path), job) if job else None
         self._hashes: dict[str, bytes] = {}
+        self._digests: dict[str, Digest] = {}
+        self._lock = Lock()
+
+    @property
+    def hashes(self) -> Mapping[str, bytes]:
+        """The SHA-256 of every tensor that is whole, by name."""
+        return self._hashes
+
+    @property
+    def named(self) -> bool:
+        """Whether the file has its name: what is called part then, if anything is, belongs to another run."""
+        try:
+            return self._file.closed or not os.path.samestat(os.fstat(self._file.fileno()), self._part.stat())
+        except FileNotFoundError:
+            return True
 
     def __enter__(self) -> Self:
         try:
-            # What an earlier run left behind when it was killed is of no use to anyone.
-            self._part.unlink(missing_ok=True)
-            self._file = self._part.open("xb", buffering=0)
+            self._open()
+            with ExitStack() as stack:
+                stack.push(self.__exit__)
+                self._take_up()
+                stack.pop_all()
         except OSError as error:
             raise _disk_error(self._path, error) from error
         return self
@@ -98,66 +138,126 @@ class GgufFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self.named:
+            journal_path(self._path).unlink(missing_ok=True)
+            if sys.platform == "win32":
+                self._file.close()  # there no open file can be removed
+            self._part.unlink()
         self._file.close()
-        self._part.unlink(missing_ok=True)
 
-    def write(self, name: str, data: Bytes) -> None:
-        """Write the bytes of the declared tensor `name`, in any order of names."""
+    def write(self, name: str, data: Bytes, position: int = 0) -> bool:
+        """Write bytes at `position` of the declared tensor `name`; return whether it is whole now.
+
+        Names and pieces may come in any order and from any thread; `data` must not be changed afterwards.
+        """
         row = self._layout.tensors[name]
-        if data.nbytes != row.size or name in self._hashes:
-            raise ValueError(f"{name} was declared once, with {row.size} bytes, not {data.nbytes}")
-        # The file is read and parsed back at the end: this is what it must hold.
-        self._hashes[name] = hashlib.sha256(data.data).digest()
-        self._write_at(row.offset, data.data)
-        self._write_at(row.offset + row.size, memoryview(bytes(_padded(row.size) - row.size)))
+        with self._lock:
+            if name in self._hashes:
+                raise ValueError(f"{name} is written already")
+            digest = self._digests.setdefault(name, Digest(row.size))
+        if position + data.nbytes > row.size:
+            raise ValueError(f"{name} was declared with {row.size} bytes, not {position + data.nbytes}")
+        self._write_at(row.offset + position, data.data)
+        # The file is read back at the end: this is what it must hold.
+        if not digest.add(position, data):
+            return False
+        with self._lock:
+            self._hashes[name] = digest.digest()
+            del self._digests[name]
+            if self._journal:
+                self._note(name)
+        return True
 
-    def finish(self) -> None:
-        """Write the header, put all on the disk, read it back, check it, and give the file its name."""
+    def finish(self, header: bytes = b"") -> None:
+        """Write the header, put all on the disk, read it back, check it, and give the file its name.
+
+        `header` is the declared one with its blanks filled in, and of the same length.
+        """
+        header = header or self._layout.header
         if missing := self._layout.tensors.keys() - self._hashes.keys():
             raise ValueError(f"never written: {sorted(missing)}")
-        self._write_at(0, memoryview(self._layout.header))
+        if len(header) != len(self._layout.header):
+            raise ValueError("the header has another length than was declared")
+        self._write_at(0, memoryview(header))
         try:
             os.fsync(self._file.fileno())
-            self._file.close()
-            _check(self._part, self._layout, self._hashes)
+            self._check(header)
+            journal_path(self._path).unlink(missing_ok=True)
+            if sys.platform == "win32":
+                self._file.close()  # there no open file can be renamed
             self._part.replace(self._path)
             _sync_folder(self._path.parent)
         except OSError as error:
             raise _disk_error(self._path, error) from error
 
-    def _write_at(self, offset: int, data: memoryview) -> None:
+    def _open(self) -> None:
+        """Open the part, new or left by a killed run, and lock it; the lock goes with the process."""
+        while True:
+            file = self._part.open("ab", buffering=0)
+            if not lock(file):
+                file.close()
+                raise ConvertError(f"{self._path} is being written by another conversion; wait for its end.")
+            self._file = file
+            # Between opening and locking, its owner may have finished and given it its name.
+            if not self.named:
+                return
+            file.close()
+
+    def _take_up(self) -> None:
+        """Keep of what a killed run left the tensors that are what its journal says; drop all else."""
+        noted = self._journal.read() if self._journal else {}
+        whole = os.fstat(self._file.fileno()).st_size == self._layout.size
+        rows = [row for name, row in self._layout.tensors.items() if whole and name in noted]
+        self._hashes = {name: digest for name, digest in self._read_back(rows).items() if digest == noted[name]}
+        if not self._hashes:
+            os.truncate(self._part, 0)
+        os.truncate(self._part, self._layout.size)
+        if self._journal:
+            self._journal.start(self._hashes)
+        else:
+            journal_path(self._path).unlink(missing_ok=True)
+
+    def _read_back(self, rows: Iterable[Declared]) -> dict[str, bytes]:
+        """Return the SHA-256 of tensors as they are in the part."""
+
+        def digest(row: Declared) -> bytes:
+            with self._part.open("rb", buffering=0) as file:
+                file.seek(row.offset)
+                return _hash(file.read, row.size)
+
+        rows = list(rows)
+        with ThreadPoolExecutor(self._threads) as pool:
+            return dict(zip((row.name for row in rows), pool.map(digest, rows), strict=True))
+
+    def _check(self, header: bytes) -> None:
+        """Read the whole part and compare it with what was written. Raises ConvertError at any difference.
+
+        The header holds every tensor's name, shape, type and offset: it must be the same to the byte.
+        """
+        with self._part.open("rb", buffering=0) as file:
+            if file.read(len(header)) != header:
+                raise ConvertError(f"The header of {self._part} reads back changed; the disk may be failing.")
+            if os.fstat(file.fileno()).st_size != self._layout.size:
+                raise ConvertError(f"{self._part} reads back with another size; the disk may be failing.")
+        for name, digest in self._read_back(self._layout.tensors.values()).items():
+            if digest != self._hashes[name]:
+                raise ConvertError(f"The tensor {name} in {self._part} reads back changed; the disk may be failing.")
+
+    def _note(self, name: str) -> None:
         try:
-            self._file.seek(offset)
-            while data.nbytes:
-                data = data[self._file.write(data) :]
+            if self._journal:
+                self._journal.add(name, self._hashes[name])
         except OSError as error:
             raise _disk_error(self._path, error) from error
 
-
-def _check(path: Path, layout: Layout, hashes: Mapping[str, bytes]) -> None:
-    """Parse the file with the gguf package and hash its tensors. Raises ConvertError at any difference."""
-    try:
-        found = {
-            tensor.name: Declared(
-                tensor.name,
-                tuple(int(length) for length in reversed(tensor.shape)),
-                GGMLQuantizationType(tensor.tensor_type).value,
-                int(tensor.n_bytes),
-                int(tensor.data_offset),
-            )
-            for tensor in GGUFReader(path).tensors
-        }
-    except (ValueError, KeyError, IndexError) as error:
-        raise ConvertError(f"{path} reads back damaged; the disk may be failing.") from error
-    if found != layout.tensors or path.stat().st_size != layout.size:
-        raise ConvertError(f"{path} reads back with other tensors than were written; the disk may be failing.")
-    with path.open("rb") as file:
-        if file.read(len(layout.header)) != layout.header:
-            raise ConvertError(f"The header of {path} reads back changed; the disk may be failing.")
-        for name, row in layout.tensors.items():
-            file.seek(row.offset)
-            if _hash(file.read, row.size) != hashes[name]:
-                raise ConvertError(f"The tensor {name} in {path} reads back changed; the disk may be failing.")
+    def _write_at(self, offset: int, data: memoryview) -> None:
+        try:
+            with self._part.open("r+b", buffering=0) as file:
+                file.seek(offset)
+                while data.nbytes:
+                    data = data[file.write(data) :]
+        except OSError as error:
+            raise _disk_error(self._path, error) from error
 
 
 def _hash(read: Callable[[int], bytes], size: int) -> bytes:

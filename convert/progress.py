@@ -15,6 +15,9 @@ class Progress(Protocol):
     def wrote(self, name: str, size: int) -> None:
         """The tensor `name` of `size` bytes is in the file."""
 
+    def checking(self) -> None:
+        """All is written, and is put on the disk and read back now."""
+
     def ended(self) -> None:
         """Nothing more will be reported, whether all went well or not."""
 
@@ -26,6 +29,9 @@ class Silent:
         """Say nothing."""
 
     def wrote(self, name: str, size: int) -> None:
+        """Say nothing."""
+
+    def checking(self) -> None:
         """Say nothing."""
 
     def ended(self) -> None:
@@ -53,6 +59,10 @@ class Bar:
         self._done += size
         self._draw(name)
 
+    def checking(self) -> None:
+        """Say so in the place of a tensor."""
+        self._draw("reading back")
+
     def ended(self) -> None:
         """Wipe the line."""
         if self._visible:
@@ -68,7 +78,7 @@ class Bar:
 
 
 class JsonLines:
-    """Writes one JSON object per line: {"event", "done", "total", and "tensor" where there is one}."""
+    """Writes one JSON object per line: {"event": started, wrote or checking, "done", "total", maybe "tensor"}."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -84,6 +94,10 @@ class JsonLines:
         """Write one wrote event."""
         self._done += size
         self._line({"event": "wrote", "tensor": name})
+
+    def checking(self) -> None:
+        """Write the checking event."""
+        self._line({"event": "checking"})
 
     def ended(self) -> None:
         """Write nothing: how it ended is for the exit code to say."""

@@ -60,7 +60,9 @@ def to_float32(raw: Bytes, info: TensorInfo) -> Array:
     elif info.dtype == "F16":
         values = raw.view("<f2").astype(np.float32)
     else:
-        values = (raw.view("<u2").astype(np.uint32) << np.uint32(16)).view(np.float32)
+        wide = raw.view("<u2").astype(np.uint32)
+        wide <<= np.uint32(16)
+        values = wide.view(np.float32)
     return values.reshape(info.shape)
 
 

@@ -17,11 +17,11 @@ import numpy as np
 
 from convert.errors import ConvertError
 from convert.gguf_in import GgufHeader, Placed, read_gguf
+from convert.provenance import TENSOR_HASHES
 from convert.quant.recipes import recipe_of
 from convert.quant.types import TYPES
 from convert.tensors import Bytes, listing
 
-HASHES = "quietroom.tensors.sha256"  # in the order of the file
 BLOCK_BYTES = 1 << 22
 PATIENCE = 900.0  # seconds for llama.cpp to load a file and write a few tokens
 
@@ -33,7 +33,7 @@ def verify(path: Path, threads: int) -> list[str]:
     header = read_gguf(path)
     found = [f"{len(header.tensors)} tensors and {len(header.metadata)} settings lie as they must"]
     check_model(header)
-    hashes = header.metadata.get(HASHES)
+    hashes = header.metadata.get(TENSOR_HASHES)
     if hashes is not None:
         _check_hashes(header, hashes)
         found.append(f"all {len(header.tensors)} checksums are right")

@@ -8,11 +8,8 @@ import ctypes
 import importlib.util
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -22,31 +19,6 @@ from convert.tensors import Array, Bytes
 
 FILE_NAMES = {"darwin": "libggml-base.dylib", "win32": "ggml-base.dll"}  # elsewhere libggml-base.so
 CHUNK_VALUES = 1 << 18  # about a millisecond of work: long enough to share out, short enough to stop at once
-
-
-class Encoder:
-    """Encodes tensors with `threads` threads. A context manager: leaving it drops what is not started yet."""
-
-    def __init__(self, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=threads)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def encode(self, name: str, values: Array, type_: TensorType, importance: Array | None = None) -> Bytes:
-        """Return the bytes of `values` (rows last) in `type_`; the number of threads changes no byte.
-
-        `importance` weighs the columns. Raises ConvertError when a value is not finite, or too large for the type.
-        """
-        rows = values.reshape(-1, values.shape[-1])
-        step = max(1, CHUNK_VALUES // rows.shape[1])
-        chunks = (rows[first : first + step] for first in range(0, len(rows), step))
-        return np.concatenate(list(self._pool.map(lambda chunk: encode(name, chunk, type_, importance), chunks)))
 
 
 def encode(name: str, values: Array, type_: TensorType, importance: Array | None = None) -> Bytes:

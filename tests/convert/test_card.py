@@ -58,8 +58,7 @@ def test_without_anything_known_it_says_so(model: Path, tmp_path: Path, command:
     text, head = card_of(out)
     assert re.findall(r"(?m)^## (.*)$", text) == list(SECTIONS)
     assert re.findall(r"(?m)^- \*\*(.*):\*\* not known$", text) == [
-        "Languages", "License", "Made with", "Training data of the base", "Training data of the adapter",
-        "Training procedure",
+        "Languages", "License", "Training data of the base", "Training procedure",
     ]  # fmt: skip
     assert "Results on texts: not known." in text
     assert "license" not in head

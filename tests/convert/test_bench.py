@@ -1,0 +1,56 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.llama_judge import read_metadata
+
+from convert.bench import checkpoint
+from convert.bench.process import Cost, measure
+from convert.errors import ConvertError
+from convert.pipeline import Report
+
+Command = Callable[..., int]
+
+
+def test_the_checkpoint_and_its_adapter_are_of_7bs_kind(
+    tmp_path: Path, out: Path, convert: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, size in (("WIDTH", 256), ("INNER", 512), ("HEADS", 4), ("VOCAB", 300)):
+        monkeypatch.setattr(checkpoint, name, size)
+    checkpoint.write_checkpoint(tmp_path / "base", 2)
+    checkpoint.write_adapter(tmp_path / "adapter", 2)
+    report = convert(tmp_path / "base", "Q4_0", adapter=tmp_path / "adapter")
+    assert (sum(report.types.values()), report.merged) == (21, 14)
+    metadata = read_metadata(out)
+    tokens = metadata["tokenizer.ggml.tokens"]
+    assert isinstance(tokens, list)
+    assert (len(tokens), tokens[:3], metadata["tokenizer.ggml.model"]) == (300, ["<unk>", "<s>", "</s>"], "llama")
+
+
+def test_a_process_is_measured_by_the_kernel(tmp_path: Path) -> None:
+    large = f"data = bytearray(b'x') * 200_000_000; open({str(tmp_path / 'f')!r}, 'wb').write(data[:20_000_000])"
+    small, cost = measure([sys.executable, "-c", ""]), measure([sys.executable, "-c", large])
+    assert small.memory < 200_000_000 < cost.memory
+    assert cost.processor > 0
+    assert cost.written == 0 or 20_000_000 <= cost.written < 21_000_000  # a disk in memory counts nothing
+
+
+def test_steps_add_up_and_the_largest_memory_counts() -> None:
+    assert Cost(1, 2, 30, 4) + Cost(10, 20, 3, 40) == Cost(11, 22, 30, 44)
+    assert Cost(2, 3, 0, 0).cores == 1.5
+
+
+def test_a_process_that_fails_says_why() -> None:
+    with pytest.raises(ConvertError, match="failed with code 3: so it is"):
+        measure([sys.executable, "-c", "import sys; print('so it is', file=sys.stderr); sys.exit(3)"])
+
+
+def test_what_bench_would_destroy_or_cannot_use_is_refused(
+    tmp_path: Path, command: Command, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert command("bench", "--folder", tmp_path) == 2
+    assert "exists already" in capfd.readouterr().err
+    assert command("bench", "--folder", tmp_path / "new", "--reference-env", tmp_path) == 2
+    assert "make bench-reference" in capfd.readouterr().err
+    assert not (tmp_path / "new").exists()
