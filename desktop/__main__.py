@@ -60,14 +60,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if verb := _journal_verb(arguments):
         act, writes = verb
-        return app.run_verb(folder, asker.passphrase, act, writes=writes)
+        return app.run_verb(folder, asker, act, writes=writes)
     if arguments.command == "bench":
         return app.run_bench(arguments.what, arguments.json)
     if arguments.command is None and _has_screen():
-        return app.run_window(folder, asker.passphrase if arguments.passphrase_file else None, arguments.model)
+        return app.run_window(folder, asker if arguments.passphrase_file else None, arguments.model)
     if arguments.command is None:
         sys.stderr.write(i18n.text("notices.no_screen") + "\n")
-    return app.run_talk(folder, asker.passphrase, arguments.model, getattr(arguments, "session", None))
+    return app.run_talk(folder, asker, arguments.model, getattr(arguments, "session", None))
 
 
 def _journal_verb(arguments: argparse.Namespace) -> tuple[Callable[[JournalFlow], None], bool] | None:

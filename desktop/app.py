@@ -37,10 +37,10 @@ from desktop.ui.idle import Idle
 from desktop.ui.locking import UnlockDialog
 from desktop.ui.main_window import MainWindow
 from desktop.work import locking
+from desktop.work.locking import Asks
 
 # In place of a session's id: the one last written in.
 LAST = "last"
-Passphrase = Callable[[], str | None]
 
 
 class Rooms:
@@ -64,9 +64,9 @@ class Rooms:
         self.vault.close()
 
 
-def run_verb(folder: Path, passphrase: Passphrase, verb: Callable[[JournalFlow], None], *, writes: bool) -> int:
+def run_verb(folder: Path, asks: Asks, verb: Callable[[JournalFlow], None], *, writes: bool) -> int:
     """One short command on the journal; those that only read work while a window is open. Raises UserError."""
-    way = locking.opener(folder, passphrase)
+    way = locking.opener(folder, asks)
     vault = Vault.open(folder, way) if writes else Vault.open_beside(folder, way)
     try:
         verb(JournalFlow(vault))
@@ -75,10 +75,10 @@ def run_verb(folder: Path, passphrase: Passphrase, verb: Callable[[JournalFlow],
     return 0
 
 
-def run_talk(folder: Path, passphrase: Passphrase, model: Path | None, session_id: str | None) -> int:
+def run_talk(folder: Path, asks: Asks, model: Path | None, session_id: str | None) -> int:
     """The terminal face, until the input ends. Returns the exit code. Raises UserError."""
     application = QCoreApplication.instance() or QCoreApplication(sys.argv[:1])
-    vault = Vault.open(folder, locking.opener(folder, passphrase))
+    vault = Vault.open(folder, locking.opener(folder, asks))
     if vault.is_new:
         verbs.introduce(locking.first_code(vault))
     rooms = Rooms(vault, model or paths.starter_model())
@@ -195,14 +195,14 @@ class Home(QObject):
             self.window.tell(error)
 
 
-def run_window(folder: Path, passphrase: Passphrase | None, model: Path | None) -> int:
+def run_window(folder: Path, asks: Asks | None, model: Path | None) -> int:
     """The window, until it is closed. Returns the exit code. Raises UserError."""
     application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
     theme.follow_system(application)
     home = Home(application, folder, model)
     try:
-        home.show(locking.opener(folder, passphrase) if passphrase else None)
+        home.show(locking.opener(folder, asks) if asks else None)
     except UserError as error:
         say_and_leave(i18n.error_text(error))
         raise

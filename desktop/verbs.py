@@ -35,6 +35,10 @@ class Asker:
             self._given = getpass.getpass(i18n.text(self._question) + " ", sys.stderr)
         return self._given
 
+    def first_passphrase(self) -> str | None:
+        """The words in the file, None where none is named. Raises UserError("passphrase_file")."""
+        return self.passphrase() if self._file else None
+
     def new_passphrase(self) -> str:
         """A new passphrase, asked for twice at a terminal.
 
@@ -58,13 +62,13 @@ def _first_line(file: Path) -> str:
 
 def export(folder: Path, asker: Asker, format_name: str, out: Path, *, overwrite: bool) -> None:
     """Writes all talks to a file."""
-    exporting.export(folder, locking.opener(folder, asker.passphrase), format_name, out, overwrite=overwrite)
+    exporting.export(folder, locking.opener(folder, asker), format_name, out, overwrite=overwrite)
     _say(i18n.text("notices.exported", path=str(out)))
 
 
 def passphrase(folder: Path, asker: Asker, new: Asker, *, remove: bool) -> None:
     """Sets, changes or removes the passphrase; a new recovery code goes to stdout, once."""
-    way = locking.opener(folder, asker.passphrase)
+    way = locking.opener(folder, asker)
     if remove:
         locking.relock(folder, way, None)
         _say(i18n.text("unlock.opened_up"))
@@ -84,14 +88,14 @@ def unlock(folder: Path, code: Asker, new: Asker) -> None:
 
 def rekey(folder: Path, asker: Asker) -> None:
     """Gives the vault a new data key; a new recovery code goes to stdout, once."""
-    way = locking.opener(folder, asker.passphrase)
+    way = locking.opener(folder, asker)
     _give_code(locking.rekey(folder, way, asker.passphrase))
     _say(i18n.text("unlock.rekeyed"))
 
 
 def backup(folder: Path, asker: Asker, out: Path, *, overwrite: bool) -> None:
     """Writes one encrypted file that holds everything."""
-    count = keeping.backup(folder, locking.opener(folder, asker.passphrase), out, overwrite=overwrite)
+    count = keeping.backup(folder, locking.opener(folder, asker), out, overwrite=overwrite)
     _say(i18n.text("notices.backed_up", path=str(out), count=count))
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from desktop.errors import UserError
 from desktop.store import attempts
@@ -21,17 +22,29 @@ def is_locked(folder: Path) -> bool:
     return locks is not None and "file" not in locks.locks
 
 
-def opener(folder: Path, passphrase: Callable[[], str | None]) -> Opener:
-    """The way into `folder`, which may hold no vault yet; `passphrase` is asked only where it is needed.
+class Asks(Protocol):
+    """Where a passphrase comes from."""
+
+    def passphrase(self) -> str | None:
+        """The words that open a vault, asked for if need be; None where there is nobody to ask. Raises UserError."""
+        ...
+
+    def first_passphrase(self) -> str | None:
+        """The words that shall lock a new vault, None for none: nobody is asked for them. Raises UserError."""
+        ...
+
+
+def opener(folder: Path, asks: Asks) -> Opener:
+    """The way into `folder`, which may hold no vault yet; a passphrase is asked for only where it is needed.
 
     Raises UserError: passphrase_needed, passphrase_wrong, passphrase_short, key_damaged.
     """
     if Locks.read(folder) is None:
-        text = passphrase() if not (folder / "journal.db").exists() else None
+        text = asks.first_passphrase() if not (folder / "journal.db").exists() else None
         return ByPassphrase(_checked(text), choose_cost(time.perf_counter)) if text is not None else ByFile()
     if not is_locked(folder):
         return ByFile()
-    text = passphrase()
+    text = asks.passphrase()
     if text is None:
         raise UserError("passphrase_needed", path=str(folder))
     return ByKey(unlock(folder, text))

