@@ -39,7 +39,7 @@ fi
 pip() { .venv/bin/python -m pip --disable-pip-version-check "$@"; }
 # Debian 12's pip 23.0.1 does not keep built wheels when hashes are required, so pip comes first.
 pip install -q --require-hashes -r packaging/locks/pip.txt
-say "installing what is pinned; the first time this compiles llama.cpp (7 to 9 minutes on 2 cores)"
+say "installing what is pinned; the first time this compiles llama.cpp, which takes some minutes"
 pip install -q --require-hashes --no-deps -r packaging/locks/build.txt
 PATH="$root/.venv/bin:$PATH" \
 CMAKE_ARGS="-DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama_cpp_INCLUDE=$root/packaging/no_common.cmake' ${CMAKE_ARGS:-}" \
