@@ -12,13 +12,13 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QPushButton,
     QSpinBox,
-    QSplitter,
     QVBoxLayout,
     QWidget,
 )
 
 from desktop import i18n
 from desktop.records import CheckIn, Entry
+from desktop.ui.layout import side_by_side
 
 
 class JournalView(QWidget):
@@ -120,15 +120,9 @@ class JournalView(QWidget):
                     layout.addWidget(part)
                 else:
                     layout.addLayout(part)
-        splitter = QSplitter()
-        splitter.addWidget(left)
-        splitter.addWidget(right)
-        splitter.setSizes([240, 760])
-        splitter.setStretchFactor(1, 1)
-        splitter.setChildrenCollapsible(False)
         page = QVBoxLayout(self)
         page.setContentsMargins(0, 0, 0, 0)
-        page.addWidget(splitter)
+        page.addWidget(side_by_side(left, right))
 
 
 def _gauge_names() -> dict[str, str]:

@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QMessageBox,
     QPushButton,
-    QSplitter,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -32,6 +31,7 @@ from desktop.ui import theme
 from desktop.ui.chat_view import SHOWN_MESSAGES, ChatView
 from desktop.ui.disclosure import DisclosureDialog
 from desktop.ui.journal_view import JournalView
+from desktop.ui.layout import side_by_side
 from desktop.ui.locking import CodeDialog, PassphraseDialog
 from desktop.ui.message_box import MessageBox
 
@@ -128,16 +128,10 @@ class MainWindow(QMainWindow):
         assert isinstance(layout, QVBoxLayout)
         layout.setStretchFactor(self.transcript, 1)
         layout.addLayout(row)
-        splitter = QSplitter()
-        splitter.addWidget(left)
-        splitter.addWidget(right)
-        splitter.setSizes([240, 760])
-        splitter.setStretchFactor(1, 1)
-        splitter.setChildrenCollapsible(False)
         self.journal = JournalView()
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
-        self.tabs.addTab(splitter, i18n.text("chat.tab"))
+        self.tabs.addTab(side_by_side(left, right), i18n.text("chat.tab"))
         self.tabs.addTab(self.journal, i18n.text("journal_view.tab"))
         self.setCentralWidget(self.tabs)
 
