@@ -3,6 +3,9 @@
 import json
 from dataclasses import asdict, dataclass, fields
 
+# Characters that a passphrase has at least.
+SHORTEST_PASSPHRASE = 8
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from desktop.errors import UserError
 from desktop.flows.clock import local_zone, now, utc_text
-from desktop.process import JsonProcess
-from desktop.records import CheckIn, Entry, Found, Message, Session
+from desktop.flows.worker import Worker
+from desktop.records import CheckIn, Entry, Found, Session
 from desktop.store.bin import Bin
 from desktop.store.chats import Chats
 from desktop.store.database import Vault
@@ -38,18 +36,13 @@ class JournalFlow(QObject):
         self._journals = Journals(vault)
         self._search = Search(vault)
         self._bin = Bin(vault)
-        self._work = JsonProcess("desktop.work", self)
-        self._work.received.connect(self._hear)
-        self._work.ended.connect(lambda: self.failed.emit(UserError("work_ended")))
+        self._work = Worker(self)
+        self._work.done.connect(lambda outcome: self.exported.emit(outcome["path"]))
+        self._work.failed.connect(self.failed)
 
     def sessions(self, limit: int = -1) -> list[Session]:
         """The talks last written in, the newest first."""
         return self._chats.sessions(limit)
-
-    def talk(self, session_id: str) -> Iterator[Message]:
-        """What was said in a session. Raises UserError("no_session")."""
-        self._chats.session(session_id)
-        return self._chats.messages(session_id)
 
     def entries(self) -> Iterator[Entry]:
         """All entries outside the bin, the oldest first."""
@@ -102,28 +95,15 @@ class JournalFlow(QObject):
 
     def export(self, format_name: str, out: Path) -> None:
         """Has all talks written to `out`, over what is there; the person was asked. Returns at once."""
-        if self._work.is_running:
-            self._work.close()
-        self._work.start()
-        self._work.send(
-            {
-                "do": "export",
-                "folder": str(self._folder),
-                "key": self._key.hex(),
-                "format_name": format_name,
-                "out": str(out),
-                "overwrite": True,
-            }
+        self._work.ask(
+            "export",
+            folder=str(self._folder),
+            key=self._key.hex(),
+            format_name=format_name,
+            out=str(out),
+            overwrite=True,
         )
 
     def close(self) -> None:
         """Ends an export under way; nothing half-written stays under its name."""
         self._work.close()
-
-    def _hear(self, message: dict[str, Any]) -> None:
-        self._work.close()
-        match message:
-            case {"event": "done", "path": str(path)}:
-                self.exported.emit(path)
-            case {"event": "failed", "code": str(code), "details": dict(details)}:
-                self.failed.emit(UserError(code, **details))

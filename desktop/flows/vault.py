@@ -5,8 +5,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from desktop.errors import UserError
-from desktop.process import JsonProcess
+from desktop.flows.worker import Worker
 from desktop.work import locking
 
 
@@ -26,9 +25,9 @@ class VaultFlow(QObject):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._folder = folder
-        self._work = JsonProcess("desktop.work", self)
-        self._work.received.connect(self._hear)
-        self._work.ended.connect(lambda: self.failed.emit(UserError("work_ended")))
+        self._work = Worker(self)
+        self._work.done.connect(self._hear)
+        self._work.failed.connect(self.failed)
 
     @property
     def is_locked(self) -> bool:
@@ -37,37 +36,29 @@ class VaultFlow(QObject):
 
     def unlock(self, passphrase: str) -> None:
         """Tries a passphrase."""
-        self._ask({"do": "unlock", "passphrase": passphrase})
+        self._work.ask("unlock", folder=str(self._folder), passphrase=passphrase)
 
     def unlock_by_recovery(self, code: str) -> None:
         """Tries a recovery code."""
-        self._ask({"do": "unlock_by_recovery", "code": code})
+        self._work.ask("unlock_by_recovery", folder=str(self._folder), code=code)
 
     def set_passphrase(self, key: bytes, passphrase: str) -> None:
         """Locks the vault by a passphrase."""
-        self._ask({"do": "set_passphrase", "key": key.hex(), "passphrase": passphrase})
+        self._work.ask("set_passphrase", folder=str(self._folder), key=key.hex(), passphrase=passphrase)
 
     def use_login_only(self, key: bytes) -> None:
         """Takes the passphrase away: the vault opens for whoever has the disk."""
-        self._ask({"do": "use_login_only", "key": key.hex()})
+        self._work.ask("use_login_only", folder=str(self._folder), key=key.hex())
 
     def close(self) -> None:
         """Drops what is under way."""
         self._work.close()
 
-    def _ask(self, request: dict[str, Any]) -> None:
-        self._work.close()
-        self._work.start()
-        self._work.send({**request, "folder": str(self._folder)})
-
-    def _hear(self, message: dict[str, Any]) -> None:
-        self._work.close()
-        match message:
-            case {"event": "failed", "code": str(code), "details": dict(details)}:
-                self.failed.emit(UserError(code, **details))
-            case {"event": "done", "key": str(key)}:
+    def _hear(self, outcome: dict[str, Any]) -> None:
+        match outcome:
+            case {"key": str(key)}:
                 self.unlocked.emit(bytes.fromhex(key))
-            case {"event": "done", "code": str(code)}:
+            case {"code": str(code)}:
                 self.locked_anew.emit(code)
-            case {"event": "done"}:
+            case _:
                 self.opened_up.emit()

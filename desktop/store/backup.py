@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from desktop.errors import UserError
 from desktop.store.database import Opener, Vault, connect, remove_leftovers, told
-from desktop.store.files import sync_file, sync_folder, write_private
+from desktop.store.files import create_private, is_full, sync_file, sync_folder, write_private
 from desktop.store.locks import FIRST_JOURNAL, Locks
 
 MAGIC = b"quietroom backup"
@@ -52,7 +52,7 @@ def write_backup(vault: Vault, out: Path) -> int:
         part.replace(out)
         sync_folder(out.absolute().parent)
     except OSError as error:
-        raise UserError("backup_full" if error.errno == 28 else "backup_failed", path=str(out)) from error
+        raise UserError("backup_full" if is_full(error) else "backup_failed", path=str(out)) from error
     finally:
         for leftover in (copy, part):
             leftover.unlink(missing_ok=True)
@@ -104,7 +104,7 @@ def read_head(backup: Path) -> Head:
 
 def _copy_database(vault: Vault, copy: Path) -> None:
     copy.unlink(missing_ok=True)
-    os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    create_private(copy).close()
     with told(copy):
         target = connect(copy, vault.key, journal_mode="DELETE")
         try:
@@ -126,7 +126,7 @@ def _write(vault: Vault, copy: Path, part: Path) -> None:
         for chunk in _chunks(database):
             digest.update(chunk)
     part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with create_private(part) as file:
         file.write(start + digest.digest())
         with copy.open("rb") as database:
             shutil.copyfileobj(database, file, CHUNK)
@@ -146,8 +146,7 @@ def _check(part: Path, key: bytes, copy: Path) -> int:
 
 def _unpack_database(backup: Path, head: Head, target: Path) -> None:
     target.unlink(missing_ok=True)
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file, backup.open("rb") as source:
+    with create_private(target) as file, backup.open("rb") as source:
         source.seek(head.start)
         shutil.copyfileobj(source, file, CHUNK)
     sync_file(target)

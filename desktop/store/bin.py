@@ -5,8 +5,8 @@ from typing import Any
 from desktop.errors import UserError
 from desktop.store.database import Vault, told
 
-# The tables that things can be deleted from, by kind.
-TABLES = {"session": "sessions", "entry": "entries"}
+# The tables that things can be deleted from.
+TABLES = ("sessions", "entries")
 
 
 class Bin:
@@ -45,7 +45,7 @@ class Bin:
         erased = 0
         with told(self._path):
             with self._db.atomic():
-                for table in TABLES.values():
+                for table in TABLES:
                     erased += self._db.execute(f"DELETE FROM {table} WHERE deleted_at < ?", (before,)).rowcount
                 if erased:
                     self._db.execute("INSERT INTO search(search) VALUES ('optimize')")
@@ -57,7 +57,7 @@ class Bin:
     def _mark(self, thing_id: str, time: str | None, condition: str) -> bool:
         changed = 0
         with told(self._path), self._db.atomic():
-            for table in TABLES.values():
+            for table in TABLES:
                 done: Any = self._db.execute(
                     f"UPDATE {table} SET deleted_at = ? WHERE id = ? AND {condition}", (time, thing_id)
                 )

@@ -16,11 +16,11 @@ from PySide6.QtWidgets import (
 
 from desktop import i18n
 from desktop.errors import UserError
+from desktop.settings import SHORTEST_PASSPHRASE
 
 # Which groups of the code are asked back: enough to know that it was written down, not a chore.
 ASKED_GROUPS = (2, 7)
 COPIED_FOR_MS = 60_000
-SHORTEST = 8
 
 
 class UnlockDialog(QDialog):
@@ -116,10 +116,10 @@ class PassphraseDialog(QDialog):
 
     def _judge(self) -> None:
         first, second = self.first.text(), self.second.text()
-        is_short, is_other = len(first) < SHORTEST, first != second
+        is_short, is_other = len(first) < SHORTEST_PASSPHRASE, first != second
         self.lock.setEnabled(not is_short and not is_other)
         hint = "unlock.hint_short" if is_short else "unlock.hint_differs" if is_other else "unlock.hint_good"
-        self.hint.setText(i18n.text(hint, least=SHORTEST) if is_short else i18n.text(hint))
+        self.hint.setText(i18n.text(hint, least=SHORTEST_PASSPHRASE) if is_short else i18n.text(hint))
 
     def _choose(self) -> None:
         self.chosen.emit(self.first.text())

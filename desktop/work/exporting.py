@@ -1,7 +1,6 @@
 """Writes the journal to files, whole or not at all. Never shows anything."""
 
 import contextlib
-import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,7 @@ from desktop.errors import UserError
 from desktop.export import FORMATS
 from desktop.store.chats import Chats
 from desktop.store.database import Opener, Vault
+from desktop.store.files import create_private, is_full
 
 
 def export(folder: Path, opener: Opener, format_name: str, out: Path, *, overwrite: bool) -> None:
@@ -32,16 +32,14 @@ def _write_whole(out: Path, chunks: Iterable[bytes]) -> None:
     """Writes beside and renames once everything is on the disk."""
     part = out.with_name(f"{out.name}.{os.getpid()}.part")
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        with create_private(part) as file:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
         part.replace(out)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise UserError("export_disk_full" if full else "export_failed", path=str(out)) from error
+        raise UserError("export_disk_full" if is_full(error) else "export_failed", path=str(out)) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Protocol
 
 from desktop.errors import UserError
+from desktop.settings import SHORTEST_PASSPHRASE
 from desktop.store import attempts
 from desktop.store.database import ByFile, ByKey, ByPassphrase, Opener, Vault
 from desktop.store.keys import choose_cost
 from desktop.store.locks import Locks
 from desktop.store.rekey import rekey_vault
-
-SHORTEST_PASSPHRASE = 8
 
 
 def is_locked(folder: Path) -> bool:
