@@ -69,9 +69,9 @@ class ByKey:
             raise UserError("key_wrong", path=str(folder))
         return self.key
 
-    def set_up(self, locks: Locks, _key: bytes, _folder: Path) -> Locks:
-        """Adds no lock."""
-        return locks
+    def set_up(self, _locks: Locks, _key: bytes, folder: Path) -> Locks:
+        """A key opens what is there; a new vault would have no lock at all. Raises UserError("no_journal")."""
+        raise UserError("no_journal", path=str(folder))
 
 
 class Vault:
@@ -98,8 +98,8 @@ class Vault:
         held = _take(folder)
         try:
             locks = Locks.read(folder)
-            is_new = _is_new(folder, locks)
-            if is_new:
+            new = is_new(folder, locks)
+            if new:
                 locks, key = _make(folder, opener)
             else:
                 locks, key = _unlock(folder, locks, opener)
@@ -114,13 +114,13 @@ class Vault:
             if isinstance(error, OSError):
                 raise UserError("folder_not_writable", path=str(folder)) from error
             raise
-        return cls(folder, locks, db, key, held, is_new=is_new)
+        return cls(folder, locks, db, key, held, is_new=new)
 
     @classmethod
     def open_beside(cls, folder: Path, opener: Opener | None = None) -> "Vault":
         """Opens an existing vault without taking it. Raises UserError."""
         locks = Locks.read(folder)
-        if _is_new(folder, locks):
+        if is_new(folder, locks):
             raise UserError("no_journal", path=str(folder))
         locks, key = _unlock(folder, locks, opener or ByFile())
         return cls(folder, locks, connect(folder / locks.journal, key), key, None)
@@ -148,7 +148,7 @@ class Vault:
             self._held.release()
 
 
-def _is_new(folder: Path, locks: Locks | None) -> bool:
+def is_new(folder: Path, locks: Locks | None) -> bool:
     """Whether there is no vault here yet, or only a first start that was cut short before its journal stood."""
     if (folder / FIRST_JOURNAL).exists():
         return False

@@ -9,7 +9,7 @@ from typing import Protocol
 from desktop.errors import UserError
 from desktop.settings import SHORTEST_PASSPHRASE
 from desktop.store import attempts
-from desktop.store.database import ByFile, ByKey, ByPassphrase, Opener, Vault
+from desktop.store.database import ByFile, ByKey, ByPassphrase, Opener, Vault, is_new
 from desktop.store.keys import choose_cost
 from desktop.store.locks import Locks
 from desktop.store.rekey import rekey_vault
@@ -18,7 +18,7 @@ from desktop.store.rekey import rekey_vault
 def is_locked(folder: Path) -> bool:
     """Whether the vault in `folder` opens by a passphrase alone. Raises UserError("key_damaged")."""
     locks = Locks.read(folder)
-    return locks is not None and "file" not in locks.locks
+    return locks is not None and not is_new(folder, locks) and "file" not in locks.locks
 
 
 class Asks(Protocol):
@@ -38,8 +38,8 @@ def opener(folder: Path, asks: Asks) -> Opener:
 
     Raises UserError: passphrase_needed, passphrase_wrong, passphrase_short, key_damaged.
     """
-    if Locks.read(folder) is None:
-        text = asks.first_passphrase() if not (folder / "journal.db").exists() else None
+    if is_new(folder, Locks.read(folder)):
+        text = asks.first_passphrase()
         return ByPassphrase(_checked(text), choose_cost(time.perf_counter)) if text is not None else ByFile()
     if not is_locked(folder):
         return ByFile()

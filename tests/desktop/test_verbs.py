@@ -4,10 +4,13 @@ import os
 import re
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.programs import BIN, export, run, texts
+
+from desktop.store.locks import Locks
 
 Done = subprocess.CompletedProcess[bytes]
 
@@ -184,3 +187,19 @@ def test_a_missing_passphrase_file_is_told(desk: Desk) -> None:
     assert done.returncode == 2
     assert b"cannot be read" in done.stderr
     assert not os.path.lexists(desk.journal / "journal.db")
+
+
+def test_a_first_start_with_a_passphrase_cut_short_is_taken_up_with_its_lock(desk: Desk) -> None:
+    words = desk.note("words", "words for a locked room")
+    desk.talk("hello", "--passphrase-file", words)
+    # As a kill leaves it before the journal stood: locks that are not finished, and no database.
+    locks = Locks.read(desk.journal)
+    assert locks
+    replace(locks, finished=False).save(desk.journal)
+    for path in desk.journal.glob("journal*"):
+        path.unlink()
+    code_in(desk.talk("again", "--passphrase-file", words))
+    taken_up = Locks.read(desk.journal)
+    assert taken_up
+    assert set(taken_up.locks) == {"passphrase", "recovery"}
+    assert b'"again"' in desk.kept("--passphrase-file", words)
