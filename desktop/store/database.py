@@ -13,7 +13,7 @@ from sqlite_utils.db import Database
 from desktop.errors import UserError
 from desktop.store.files import sync_file, sync_folder
 from desktop.store.keys import Cost, new_key
-from desktop.store.locks import FIRST_JOURNAL, Locks
+from desktop.store.locks import Locks
 from desktop.store.migrations import STEPS, migrations
 
 
@@ -150,9 +150,7 @@ class Vault:
 
 def is_new(folder: Path, locks: Locks | None) -> bool:
     """Whether there is no vault here yet, or only a first start that was cut short before its journal stood."""
-    if (folder / FIRST_JOURNAL).exists():
-        return False
-    return locks is None or not locks.finished
+    return not any(folder.glob("journal*.db")) and (locks is None or not locks.finished)
 
 
 def _unlock(folder: Path, locks: Locks | None, opener: Opener) -> tuple[Locks, bytes]:

@@ -203,3 +203,19 @@ def test_a_first_start_with_a_passphrase_cut_short_is_taken_up_with_its_lock(des
     assert taken_up
     assert set(taken_up.locks) == {"passphrase", "recovery"}
     assert b'"again"' in desk.kept("--passphrase-file", words)
+
+
+def test_a_rekeyed_journal_whose_keys_are_gone_is_never_taken_for_a_new_one(desk: Desk) -> None:
+    desk.talk("hello")
+    desk.do("rekey")
+    saved = {path: path.read_bytes() for path in desk.journal.glob("keys*.json")}
+    for path in saved:
+        path.unlink()
+    (database,) = desk.journal.glob("journal-*.db")
+    for done in (desk.talk("again"), desk.do("sessions")):
+        assert done.returncode == 2
+        assert b"key of this journal is missing" in done.stderr
+    assert database.exists()
+    for path, content in saved.items():
+        path.write_bytes(content)
+    assert b'"hello"' in desk.kept()
