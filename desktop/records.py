@@ -19,6 +19,40 @@ class State(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+class Level(StrEnum):
+    """How much care a message asks for, rising."""
+
+    NONE = "none"
+    SENSITIVE = "sensitive"
+    HIGH = "high"
+    CRISIS = "crisis"
+
+    @property
+    def rank(self) -> int:
+        """0 for none up to 3 for crisis."""
+        return list(Level).index(self)
+
+
+class Category(StrEnum):
+    """What a message is about, as far as care is concerned."""
+
+    SUICIDE = "suicide"
+    SELF_HARM = "self_harm"
+    HARM_OTHERS = "harm_others"
+    ABUSE = "abuse"
+    MEDICAL_EMERGENCY = "medical_emergency"
+    PSYCHOSIS = "psychosis"
+    EATING = "eating"
+    SUBSTANCE = "substance"
+    DIAGNOSIS_REQUEST = "diagnosis_request"
+    MEDICATION = "medication"
+    GRIEF = "grief"
+    THIRD_PARTY = "third_party"
+    PAST = "past"
+    FIGURATIVE = "figurative"
+    EVERYDAY = "everyday"
+
+
 @dataclass(frozen=True)
 class ModelIdentity:
     """Which model wrote an answer: the name in its file, and the file's SHA-256 as 64 hex digits."""
@@ -81,6 +115,81 @@ class Entry:
     tags: tuple[str, ...] = ()
     session_id: str | None = None
     deleted_at: str | None = None
+    exercise_id: str | None = None
+
+
+class NoteKind(StrEnum):
+    """What a note is: a value, a goal, a thing to know about the person, or a section of the plan for hard moments."""
+
+    VALUE = "value"
+    GOAL = "goal"
+    FACT = "fact"
+    PLAN_SIGNS = "plan_signs"
+    PLAN_ALONE = "plan_alone"
+    PLAN_PLACES = "plan_places"
+    PLAN_PEOPLE = "plan_people"
+    PLAN_PROFESSIONALS = "plan_professionals"
+    PLAN_SAFER = "plan_safer"
+    PLAN_REASONS = "plan_reasons"
+
+
+class Origin(StrEnum):
+    """Whether the person wrote a note or confirmed what was proposed."""
+
+    WRITTEN = "written"
+    CONFIRMED = "confirmed"
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something short that stays true beyond one day. Times, zone and `deleted_at` as in a Session."""
+
+    id: str
+    kind: NoteKind
+    text: str
+    origin: Origin
+    created_at: str
+    zone: str
+    updated_at: str
+    deleted_at: str | None = None
+
+
+@dataclass(frozen=True)
+class ExerciseDone:
+    """One exercise gone through; `exercise` is its name among the resources, `answers` (question, words written)."""
+
+    id: str
+    exercise: str
+    answers: tuple[tuple[str, str], ...]
+    session_id: str | None
+    created_at: str
+    zone: str
+    deleted_at: str | None = None
+
+
+@dataclass(frozen=True)
+class SafetyEvent:
+    """That a message was raised: level and category, never words."""
+
+    id: str
+    level: Level
+    category: Category
+    session_id: str | None
+    message_id: str | None
+    created_at: str
+    zone: str
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A picture kept with an entry; its bytes are read apart. `size` in bytes."""
+
+    id: str
+    entry_id: str
+    name: str
+    media_type: str
+    size: int
+    created_at: str
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,58 @@ _INDEXED = (
     "CREATE TRIGGER entry_gone AFTER DELETE ON entries BEGIN DELETE FROM search WHERE rowid = 2 * old.seq + 1; END",
 )
 
-STEPS = [_sessions_and_messages, _entries_versions_and_search]
+
+def _all_that_is_kept(db: Database) -> None:
+    for statement in (
+        "ALTER TABLE entries ADD COLUMN exercise_id TEXT",
+        # Fields of an import that have no place here, as a JSON object.
+        "ALTER TABLE entries ADD COLUMN extra TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE sessions ADD COLUMN extra TEXT NOT NULL DEFAULT '{}'",
+        """CREATE TABLE message_versions (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL REFERENCES messages(id) ON DELETE CASCADE,
+            saved_at TEXT NOT NULL, text TEXT NOT NULL
+        ) STRICT""",
+        "CREATE INDEX message_versions_by_message ON message_versions(message_id, seq)",
+        """CREATE TABLE exercises_done (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, exercise TEXT NOT NULL,
+            answers TEXT NOT NULL, session_id TEXT REFERENCES sessions(id) ON DELETE SET NULL,
+            created_at TEXT NOT NULL, zone TEXT NOT NULL, deleted_at TEXT
+        ) STRICT""",
+        # Values, goals and things to know; the sections of the plan for hard moments, one row a section.
+        """CREATE TABLE notes (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+            text TEXT NOT NULL, origin TEXT NOT NULL CHECK (origin IN ('written', 'confirmed')),
+            created_at TEXT NOT NULL, zone TEXT NOT NULL, updated_at TEXT NOT NULL, deleted_at TEXT
+        ) STRICT""",
+        "CREATE INDEX notes_by_kind ON notes(kind, seq)",
+        """CREATE TABLE note_versions (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, note_id TEXT NOT NULL REFERENCES notes(id) ON DELETE CASCADE,
+            saved_at TEXT NOT NULL, text TEXT NOT NULL
+        ) STRICT""",
+        """CREATE TABLE safety_events (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, level TEXT NOT NULL, category TEXT NOT NULL,
+            session_id TEXT REFERENCES sessions(id) ON DELETE CASCADE, message_id TEXT REFERENCES messages(id)
+            ON DELETE CASCADE, created_at TEXT NOT NULL, zone TEXT NOT NULL
+        ) STRICT""",
+        """CREATE TABLE attachments (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+            entry_id TEXT NOT NULL REFERENCES entries(id) ON DELETE CASCADE,
+            name TEXT NOT NULL, media_type TEXT NOT NULL, content BLOB NOT NULL, created_at TEXT NOT NULL
+        ) STRICT""",
+        "CREATE INDEX attachments_by_entry ON attachments(entry_id, seq)",
+        # What an import brought, so that it can be undone and is kept once; `source_key` names it in its file.
+        """CREATE TABLE imports (
+            id TEXT PRIMARY KEY, format TEXT NOT NULL, file_name TEXT NOT NULL, created_at TEXT NOT NULL
+        ) STRICT""",
+        """CREATE TABLE imported (
+            import_id TEXT NOT NULL REFERENCES imports(id) ON DELETE CASCADE, kind TEXT NOT NULL,
+            thing_id TEXT NOT NULL, source_key TEXT NOT NULL UNIQUE
+        ) STRICT""",
+    ):
+        db.execute(statement)
+
+
+STEPS = [_sessions_and_messages, _entries_versions_and_search, _all_that_is_kept]
 
 migrations = Migrations("quietroom")
 for number, step in enumerate(STEPS, start=1):

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
-from desktop import app
+from desktop.app import faces
 from desktop.ui.disclosure import DisclosureDialog
 from desktop.ui.main_window import MainWindow
 
@@ -29,7 +29,7 @@ def act():
     window.box.submit()
 
 QTimer.singleShot(0, act)
-sys.exit(app.run_window(Path(sys.argv[1]), None, Path(sys.argv[2])))
+sys.exit(faces.run_window(Path(sys.argv[1]), None, Path(sys.argv[2])))
 """
 
 

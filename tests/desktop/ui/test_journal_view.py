@@ -8,22 +8,22 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
-from desktop import app
+from desktop.app.rooms import Rooms
 from desktop.records import CheckIn
 from desktop.store.database import Vault
 from desktop.ui.main_window import MainWindow
 
 
 @pytest.fixture
-def rooms(tmp_path: Path, tiny: Path, qapp: object) -> Iterator[app.Rooms]:
-    one = app.Rooms(Vault.open(tmp_path / "v"), tiny)
+def rooms(tmp_path: Path, tiny: Path, qapp: object) -> Iterator[Rooms]:
+    one = Rooms(Vault.open(tmp_path / "v"), tiny)
     one.disclosure.accept()
     yield one
     one.close()
 
 
 @pytest.fixture
-def window(rooms: app.Rooms, qtbot: QtBot) -> MainWindow:
+def window(rooms: Rooms, qtbot: QtBot) -> MainWindow:
     one = MainWindow(rooms.chat, rooms.journal, rooms.disclosure, is_starter=True)
     qtbot.addWidget(one)
     one.show()
@@ -38,7 +38,7 @@ def write(window: MainWindow, qtbot: QtBot, title: str, text: str) -> None:
     qtbot.mouseClick(page.keep, Qt.MouseButton.LeftButton)
 
 
-def test_an_entry_is_written_changed_and_deleted(window: MainWindow, rooms: app.Rooms, qtbot: QtBot) -> None:
+def test_an_entry_is_written_changed_and_deleted(window: MainWindow, rooms: Rooms, qtbot: QtBot) -> None:
     page = window.journal
     window.tabs.setCurrentWidget(page)
     assert not page.keep.isEnabled()
@@ -65,7 +65,7 @@ def test_an_entry_is_written_changed_and_deleted(window: MainWindow, rooms: app.
     assert [thing for _, thing, _, _ in rooms.journal.binned()] == [entry.id]
 
 
-def test_words_are_found_in_talks_and_entries_and_opened(window: MainWindow, rooms: app.Rooms, qtbot: QtBot) -> None:
+def test_words_are_found_in_talks_and_entries_and_opened(window: MainWindow, rooms: Rooms, qtbot: QtBot) -> None:
     write(window, qtbot, "Tuesday", "Thunder all night.")
     with qtbot.waitSignal(rooms.chat.answered, timeout=30_000):
         window.box.setPlainText("Was it thunder again?")
@@ -86,7 +86,7 @@ def test_words_are_found_in_talks_and_entries_and_opened(window: MainWindow, roo
     assert window.sessions.count() == 1
 
 
-def test_an_entry_that_cannot_be_kept_stays_on_the_page(window: MainWindow, rooms: app.Rooms, qtbot: QtBot) -> None:
+def test_an_entry_that_cannot_be_kept_stays_on_the_page(window: MainWindow, rooms: Rooms, qtbot: QtBot) -> None:
     rooms.vault.db.execute("PRAGMA max_page_count = 1")
     write(window, qtbot, "Tuesday", "do not lose me " * 2000)
     assert window.journal.text.toPlainText().startswith("do not lose me")

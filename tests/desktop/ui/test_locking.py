@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from desktop.app import Home
+from desktop.app.home import Home
 from desktop.store.database import ByPassphrase, Vault
 from desktop.store.keys import Cost
 from desktop.store.preferences import Preferences

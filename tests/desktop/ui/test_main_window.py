@@ -9,7 +9,9 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QMessageBox
 from pytestqt.qtbot import QtBot
 
-from desktop import app, i18n
+from desktop import i18n
+from desktop.app import faces
+from desktop.app.rooms import Rooms
 from desktop.errors import UserError
 from desktop.records import State
 from desktop.store.chats import Chats
@@ -22,7 +24,7 @@ class House:
     """The window and everything behind it."""
 
     def __init__(self, folder: Path, model: Path, qtbot: QtBot) -> None:
-        self.rooms = app.Rooms(Vault.open(folder), model)
+        self.rooms = Rooms(Vault.open(folder), model)
         self.window = MainWindow(self.rooms.chat, self.rooms.journal, self.rooms.disclosure, is_starter=True)
         qtbot.addWidget(self.window)
         self.window.show()
@@ -201,5 +203,5 @@ def test_a_second_window_on_one_folder_says_so_and_leaves(
 
     QTimer.singleShot(300, read_and_close)
     with pytest.raises(UserError, match="folder_in_use"):
-        app.run_window(house.rooms.vault.folder, None, tiny)
+        faces.run_window(house.rooms.vault.folder, None, tiny)
     assert "already open" in shown[0]

@@ -1,0 +1,35 @@
+"""What stands behind a face. Never shows anything."""
+
+from pathlib import Path
+
+from desktop.companions import companion
+from desktop.engine.client import EngineClient
+from desktop.flows.chat import ChatFlow
+from desktop.flows.desk import Desk
+from desktop.flows.disclosure import DisclosureFlow
+from desktop.safety.screen import screen
+from desktop.store.chats import Chats
+from desktop.store.database import Vault
+from desktop.store.preferences import Preferences
+
+
+class Rooms:
+    """Everything behind a face, built on one open vault."""
+
+    def __init__(self, vault: Vault, model: Path) -> None:
+        self.vault = vault
+        chats = Chats(vault)
+        self.preferences = preferences = Preferences(vault)
+        self.engine = EngineClient(model, preferences.known_sha256)
+        self.engine.loaded.connect(lambda identity: preferences.keep_sha256(model, identity.sha256))
+        self.chat = ChatFlow(chats, self.engine, companion("quietroom"), screen)
+        self.desk = Desk(vault)
+        self.journal = self.desk.journal
+        self.disclosure = DisclosureFlow(preferences)
+
+    def close(self) -> None:
+        """Ends what is under way, keeps it, and closes the vault."""
+        self.chat.leave()
+        self.engine.close()
+        self.desk.close()
+        self.vault.close()

@@ -1,0 +1,15 @@
+"""What a person can do with an open vault but for talking. Never opens one."""
+
+from desktop.flows.journal import JournalFlow
+from desktop.store.database import Vault
+
+
+class Desk:
+    """The flows that need the vault alone, for the short commands and for the window."""
+
+    def __init__(self, vault: Vault) -> None:
+        self.journal = JournalFlow(vault)
+
+    def close(self) -> None:
+        """Ends what is under way."""
+        self.journal.close()

@@ -1,0 +1,6 @@
+"""The terminal's short commands: each does one thing and ends. Never talks; that is `desktop.talk`."""
+
+from desktop.verbs import journal, vault
+
+# What adds commands to the command line, in the order of the help.
+GROUPS = (vault.add_commands, journal.add_commands)
