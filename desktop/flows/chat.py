@@ -14,8 +14,8 @@ from desktop.engine.client import EngineClient
 from desktop.engine.protocol import Sampling, Turn
 from desktop.errors import UserError
 from desktop.flows.clock import local_zone, now
-from desktop.records import Message, ModelIdentity, Role, State
-from desktop.safety.screen import Level, Screen
+from desktop.records import Level, Message, ModelIdentity, Role, State
+from desktop.safety.screen import Screen
 from desktop.store.chats import Chats
 
 # A growing answer is on the disk at least this often.
@@ -129,7 +129,7 @@ class ChatFlow(QObject):
     def _written_reply(self, talk: list[Message]) -> str | None:
         """What is said instead of the model at a raised level, and if the screen itself fails; else None."""
         try:
-            level = self._screen(talk)
+            level = self._screen(talk).level
         except Exception:  # noqa: BLE001 - whatever fails in the screen must end in help, never in silence
             return i18n.text("written.failed")
         return i18n.text("written.crisis") if level == Level.CRISIS else None

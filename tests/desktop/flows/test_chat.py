@@ -14,11 +14,12 @@ from desktop.engine.client import EngineClient
 from desktop.errors import UserError
 from desktop.flows.chat import ChatFlow
 from desktop.records import Message, Role, State
-from desktop.safety.screen import Level, screen
+from desktop.safety.screen import Said, screen
+from desktop.safety.verdict import Verdict
 from desktop.store.chats import Chats
 from desktop.store.database import Vault
 
-Screen = Callable[[Sequence[Message]], Level]
+Screen = Callable[[Sequence[Said]], Verdict]
 
 
 class Room:
@@ -133,7 +134,7 @@ def test_leaving_for_another_talk_keeps_half_an_answer_and_takes_no_words_along(
 
 
 def test_a_failing_screen_ends_in_help_and_not_in_the_model(tmp_path: Path, tiny: Path, qtbot: QtBot) -> None:
-    def broken(_: Sequence[Message]) -> Level:
+    def broken(_: Sequence[Said]) -> Verdict:
         raise RuntimeError("a bug")
 
     room = Room(tmp_path / "v", tiny, broken)
