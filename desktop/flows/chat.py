@@ -15,7 +15,7 @@ from desktop.engine.protocol import Sampling, Turn
 from desktop.errors import UserError
 from desktop.flows.clock import local_zone, now
 from desktop.records import Level, Message, ModelIdentity, Role, State
-from desktop.safety.screen import Screen
+from desktop.safety.verdict import Screen
 from desktop.store.chats import Chats
 
 # A growing answer is on the disk at least this often.
@@ -132,7 +132,7 @@ class ChatFlow(QObject):
             level = self._screen(talk).level
         except Exception:  # noqa: BLE001 - whatever fails in the screen must end in help, never in silence
             return i18n.text("written.failed")
-        return i18n.text("written.crisis") if level == Level.CRISIS else None
+        return i18n.text("written.crisis") if level in (Level.HIGH, Level.CRISIS) else None
 
     def _begin(self, answer: Message) -> None:
         self._answer = answer

@@ -14,7 +14,7 @@ BUCKETS = 1 << BITS
 _BASE = np.uint64(0x9E3779B97F4A7C15 | 1)
 _UNBASE = np.uint64(pow(int(_BASE), -1, 1 << 64))
 _MIX = np.uint64(0xD6E8FEB86659FD93)
-_RUNS = (3, 4, 5)
+_RUNS = (2, 3, 4, 5, 6)
 
 Hashes = NDArray[np.uint64]
 

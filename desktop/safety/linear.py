@@ -11,11 +11,15 @@ from desktop.safety.features import BUCKETS, Features
 
 @dataclass(frozen=True)
 class Linear:
-    """`weights` are int8, one row a bucket and one column an output; each column has its scale and its bias."""
+    """`weights` are int8, one row a bucket and one column an output; each column has its scale and its bias.
+
+    `thresholds` were chosen where the weights were trained; what they are compared with is the user's matter.
+    """
 
     weights: NDArray[np.int8]
     scales: NDArray[np.float32]
     biases: NDArray[np.float32]
+    thresholds: NDArray[np.float32]
 
     def scores(self, features: Features) -> NDArray[np.float32]:
         """One number an output, as log-odds where it was trained so."""
@@ -25,9 +29,9 @@ class Linear:
 
 
 def load(path: Path) -> Linear:
-    """Reads an .npz of `weights` (int8), `scales` and `biases`. Raises ValueError if it is none."""
+    """Reads an .npz of `weights` (int8), `scales`, `biases` and `thresholds`. Raises ValueError if it is none."""
     with np.load(path, allow_pickle=False) as file:
-        weights, scales, biases = file["weights"], file["scales"], file["biases"]
+        weights, scales, biases, thresholds = (file[name] for name in ("weights", "scales", "biases", "thresholds"))
     if weights.dtype != np.int8 or weights.shape != (BUCKETS, len(scales)) or scales.shape != biases.shape:
         raise ValueError("not the weights of a linear model over these features")
-    return Linear(weights, scales.astype(np.float32), biases.astype(np.float32))
+    return Linear(weights, scales.astype(np.float32), biases.astype(np.float32), thresholds.astype(np.float32))

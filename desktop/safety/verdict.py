@@ -1,8 +1,12 @@
-"""What the screen says of a message. Never holds the person's words."""
+"""What the screen is given and what it says. Never holds the person's words, and never loads numpy."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from desktop.records import Category, Level
+from desktop.records import Category, Level, Message
+
+Said = Message | tuple[str, str]
+"""One turn: a message, or (role, text) with the role "user", "assistant" or "written"."""
 
 
 @dataclass(frozen=True)
@@ -13,3 +17,6 @@ class Verdict:
     category: Category
     score: float
     evidence: tuple[str, ...] = ()
+
+
+Screen = Callable[[Sequence[Said]], Verdict]

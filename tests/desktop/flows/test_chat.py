@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,10 @@ from desktop.engine.client import EngineClient
 from desktop.errors import UserError
 from desktop.flows.chat import ChatFlow
 from desktop.records import Message, Role, State
-from desktop.safety.screen import Said, screen
-from desktop.safety.verdict import Verdict
+from desktop.safety.screen import screen
+from desktop.safety.verdict import Said, Screen, Verdict
 from desktop.store.chats import Chats
 from desktop.store.database import Vault
-
-Screen = Callable[[Sequence[Said]], Verdict]
 
 
 class Room:
