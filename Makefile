@@ -1,5 +1,5 @@
 # `make` lists what there is. Every target sets up by itself what it needs.
-.PHONY: safety-train help setup run test lint lock smol-checkpoint minilm-check convert-fuzz convert-kills bench-reference clean
+.PHONY: release-check safety-train help setup run test lint lock smol-checkpoint minilm-check convert-fuzz convert-kills bench-reference clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -40,6 +40,9 @@ safety-train: setup ## rebuild the screen's weights from the labelled rows (make
 	mkdir -p build/safety
 	.venv/bin/python -m desktop.safety resources/safety/data build/safety/rows.npz
 	PYTHONPATH=. build/finetune/bin/python -W ignore -m convert.finetune.linear build/safety/rows.npz resources/safety/screen.npz
+
+release-check: setup ## whether a person has confirmed every crisis line that is shown (not in CI)
+	PYTHONPATH=. .venv/bin/python packaging/release_check.py
 
 lock: ## write the lock files anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q pyproject.toml --group dev -o packaging/locks/app.txt

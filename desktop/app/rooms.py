@@ -7,7 +7,6 @@ from desktop.companions import companion
 from desktop.engine.client import EngineClient
 from desktop.flows.chat import ChatFlow
 from desktop.flows.desk import Desk
-from desktop.flows.disclosure import DisclosureFlow
 from desktop.safety.verdict import Said, Verdict
 from desktop.store.chats import Chats
 from desktop.store.database import Vault
@@ -23,10 +22,10 @@ class Rooms:
         self.preferences = preferences = Preferences(vault)
         self.engine = EngineClient(model, preferences.known_sha256)
         self.engine.loaded.connect(lambda identity: preferences.keep_sha256(model, identity.sha256))
-        self.chat = ChatFlow(chats, self.engine, companion("quietroom"), _screen)
         self.desk = Desk(vault)
         self.journal = self.desk.journal
-        self.disclosure = DisclosureFlow(preferences)
+        self.disclosure = disclosure = self.desk.disclosure
+        self.chat = ChatFlow(chats, self.engine, companion("quietroom"), _screen, lambda: disclosure.country)
 
     def close(self) -> None:
         """Ends what is under way, keeps it, and closes the vault."""

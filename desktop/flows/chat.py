@@ -15,6 +15,7 @@ from desktop.engine.protocol import Sampling, Turn
 from desktop.errors import UserError
 from desktop.flows.clock import local_zone, now
 from desktop.records import Level, Message, ModelIdentity, Role, State
+from desktop.safety.replies import reply
 from desktop.safety.verdict import Screen
 from desktop.store.chats import Chats
 
@@ -41,12 +42,21 @@ class ChatFlow(QObject):
     forgot = Signal(int)
     settled = Signal()
 
-    def __init__(self, chats: Chats, engine: EngineClient, companion: Companion, screen: Screen) -> None:
+    def __init__(
+        self,
+        chats: Chats,
+        engine: EngineClient,
+        companion: Companion,
+        screen: Screen,
+        country: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """`country` gives the code of the person's country, for crisis lines."""
         super().__init__()
         self._chats = chats
         self._engine = engine
         self._companion = companion
         self._screen = screen
+        self._country = country
         self.session_id: str | None = None
         self.session_is_new = False
         self.model: ModelIdentity | None = None
@@ -129,10 +139,13 @@ class ChatFlow(QObject):
     def _written_reply(self, talk: list[Message]) -> str | None:
         """What is said instead of the model at a raised level, and if the screen itself fails; else None."""
         try:
-            level = self._screen(talk).level
+            verdict = self._screen(talk)
+            if verdict.level not in (Level.HIGH, Level.CRISIS):
+                return None
+            said = [message.text for message in talk if message.role == Role.WRITTEN]
+            return reply(verdict.level, verdict.category, self._country(), said)
         except Exception:  # noqa: BLE001 - whatever fails in the screen must end in help, never in silence
             return i18n.text("written.failed")
-        return i18n.text("written.crisis") if level in (Level.HIGH, Level.CRISIS) else None
 
     def _begin(self, answer: Message) -> None:
         self._answer = answer

@@ -1,7 +1,9 @@
 """What a person can do with an open vault but for talking. Never opens one."""
 
+from desktop.flows.disclosure import DisclosureFlow
 from desktop.flows.journal import JournalFlow
 from desktop.store.database import Vault
+from desktop.store.preferences import Preferences
 
 
 class Desk:
@@ -9,6 +11,7 @@ class Desk:
 
     def __init__(self, vault: Vault) -> None:
         self.journal = JournalFlow(vault)
+        self.disclosure = DisclosureFlow(Preferences(vault))
 
     def close(self) -> None:
         """Ends what is under way."""

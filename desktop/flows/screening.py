@@ -7,6 +7,8 @@ from typing import Any
 
 from desktop.errors import UserError
 from desktop.paths import RESOURCES
+from desktop.records import Category
+from desktop.safety import lines, replies
 from desktop.safety.verdict import Said
 
 ROLES = ("user", "assistant", "written")
@@ -35,6 +37,16 @@ def safety_report(path: Path) -> str:
         return report.report(report.judge(rows))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError("no_labelled_rows", path=str(path)) from None
+
+
+def help_lines(code: str | None) -> list[str]:
+    """Whom to call in a country, or without one the countries there are. Raises UserError("country_unknown")."""
+    named = lines.countries()
+    if code is None:
+        return [f"{country}\t{name}" for country, name in named.items()]
+    if code not in named:
+        raise UserError("country_unknown", country=code)
+    return replies.resources(Category.EVERYDAY, code).splitlines()
 
 
 def _turns(line: bytes) -> list[Said] | str:

@@ -92,7 +92,8 @@ class MainWindow(QMainWindow):
         super().showEvent(event)
         if not self._disclosure.is_accepted and not self.findChild(DisclosureDialog):
             dialog = DisclosureDialog(self, must_accept=True)
-            dialog.accepted.connect(self._accept_disclosure)
+            dialog.ask_country(self._disclosure.countries(), self._disclosure.proposed_country())
+            dialog.accepted.connect(lambda: self._accept_disclosure(dialog.country.currentData()))
             dialog.rejected.connect(self.close)
             dialog.open()
 
@@ -289,9 +290,10 @@ class MainWindow(QMainWindow):
         self.notice.setAccessibleName(words)
         self.notice.show()
 
-    def _accept_disclosure(self) -> None:
+    def _accept_disclosure(self, country: str | None) -> None:
         try:
             self._disclosure.accept()
+            self._disclosure.choose_country(country)
             if self._disclosure.offer_passphrase() and not self._lock_action.isEnabled():
                 self._ask_passphrase()
         except UserError as error:
@@ -311,7 +313,16 @@ class MainWindow(QMainWindow):
         box.open()
 
     def _show_disclosure(self) -> None:
-        DisclosureDialog(self, must_accept=False).open()
+        dialog = DisclosureDialog(self, must_accept=False)
+        dialog.ask_country(self._disclosure.countries(), self._disclosure.proposed_country())
+        dialog.accepted.connect(lambda: self._choose_country(dialog.country.currentData()))
+        dialog.open()
+
+    def _choose_country(self, country: str | None) -> None:
+        try:
+            self._disclosure.choose_country(country)
+        except UserError as error:
+            self.tell(error)
 
     def _ask_export(self) -> None:
         dialog = QFileDialog(self, i18n.text("export.title"))

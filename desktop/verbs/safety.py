@@ -1,11 +1,12 @@
-"""Commands that show what the safety layer does, for evaluation. Never needs a data folder, never writes one."""
+"""Commands of the safety layer: the screen, crisis lines, the country. Only `country` needs a data folder."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from desktop.flows import screening
-from desktop.verbs.options import Commands
+from desktop.flows.desk import Desk
+from desktop.verbs.options import Commands, add_folder
 
 
 def add_commands(commands: Commands) -> None:
@@ -16,6 +17,13 @@ def add_commands(commands: Commands) -> None:
     report = commands.add_parser("safety-report", help="how the screen does on labelled rows, as Markdown")
     report.add_argument("--rows", type=Path, default=screening.ROWS, metavar="JSONL")
     report.set_defaults(run=_report)
+    lines = commands.add_parser("lines", help="crisis lines and emergency numbers of a country")
+    lines.add_argument("code", nargs="?", metavar="CC", help="the country's two letters; without it: all countries")
+    lines.set_defaults(run=_lines)
+    country = commands.add_parser("country", help="choose the country whose crisis lines are shown")
+    country.add_argument("code", metavar="CC", help="its two letters; `quietroom lines` has them all")
+    country.set_defaults(act=_choose_country, writes=True)
+    add_folder(country)
 
 
 def _screen(_: argparse.Namespace) -> None:
@@ -26,3 +34,12 @@ def _screen(_: argparse.Namespace) -> None:
 
 def _report(arguments: argparse.Namespace) -> None:
     sys.stdout.write(screening.safety_report(arguments.rows))
+
+
+def _lines(arguments: argparse.Namespace) -> None:
+    for line in screening.help_lines(arguments.code and arguments.code.upper()):
+        sys.stdout.write(line + "\n")
+
+
+def _choose_country(desk: Desk, arguments: argparse.Namespace) -> None:
+    desk.disclosure.choose_country(arguments.code.upper())
