@@ -24,7 +24,7 @@ def read(turns: Sequence[Said]) -> tuple[list[Features], tuple[Rule, ...]]:
     """The features of each piece of the last turn, and the rules that found something in it."""
     if not turns:
         return [], ()
-    text = plain(_text(turns[-1]))
+    text = rules.without_figures(plain(_text(turns[-1])))
     hits = rules.found(text)
     asked, earlier = _before(turns[:-1])
     return [_features(grams(piece), asked, earlier, hits) for piece in _pieces(text)], hits

@@ -7,6 +7,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from desktop.paths import RESOURCES
 from desktop.records import Category, Level
@@ -28,6 +29,11 @@ class Rule:
     guards: tuple[re.Pattern[str], ...]
 
 
+def without_figures(text: str) -> str:
+    """The text, as `spelling.plain` gives it, without its known figures of speech."""
+    return " ".join(_figures().sub(" ", text).split())
+
+
 def found(text: str) -> tuple[Rule, ...]:
     """The rules that find something in `text`, as `spelling.plain` gives it."""
     return tuple(rule for rule in _rules() if any(_counts(rule, text, find) for find in rule.pattern.finditer(text)))
@@ -39,9 +45,19 @@ def _counts(rule: Rule, text: str, find: re.Match[str]) -> bool:
 
 
 @cache
-def _rules() -> tuple[Rule, ...]:
+def _data() -> dict[str, Any]:
     with (RESOURCES / "safety" / "rules.toml").open("rb") as file:
-        data = tomllib.load(file)
+        return tomllib.load(file)
+
+
+@cache
+def _figures() -> re.Pattern[str]:
+    return re.compile("|".join(_data()["figures"]["any"]))
+
+
+@cache
+def _rules() -> tuple[Rule, ...]:
+    data = _data()
     return tuple(
         Rule(
             rule["id"],
