@@ -15,7 +15,7 @@ def main() -> int:
         f"{country}: {line.name}: {line.ways}"
         for country in [*countries(), EVERYWHERE]
         for line in lines(country)
-        if line.is_shown and (line.checked is None or line.checked < oldest)
+        if line.is_shown and (line.checked is None or not oldest <= line.checked <= date.today())
     ]
     sys.stdout.write("\n".join([*due, f"{len(due)} lines are to be confirmed by a person before a release."]) + "\n")
     return 1 if due else 0

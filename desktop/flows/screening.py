@@ -1,6 +1,7 @@
 """The screen by itself, for evaluation: lines in, verdicts out. Never opens a vault, and nothing is kept."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from desktop.errors import UserError
 from desktop.paths import RESOURCES
 from desktop.records import Category
 from desktop.safety import lines, replies
+from desktop.safety.guard import Guard
 from desktop.safety.verdict import Said
 
 ROLES = ("user", "assistant", "written")
@@ -26,6 +28,22 @@ def verdicts(lines: Iterable[bytes]) -> Iterator[str]:
             continue
         verdict = screen(turns)
         yield json.dumps({"level": verdict.level, "category": verdict.category, "score": verdict.score})
+
+
+def guarded(rows: Iterable[bytes]) -> Iterator[str]:
+    """One line of JSON for each `{"answer"}`: `{"shown", "held", "rules"}`, or `{"error"}` for a bad one."""
+    for line in rows:
+        try:
+            answer = json.loads(line)["answer"]
+        except (ValueError, RecursionError, KeyError, TypeError):
+            answer = None
+        if not isinstance(answer, str):
+            yield json.dumps({"error": 'not an object with a string "answer"'})
+            continue
+        guard = Guard()
+        shown = "".join(guard.feed(piece) for piece in re.findall(r"\S*\s*", answer)) + guard.end()
+        held = [one.sentence for one in guard.held]
+        yield json.dumps({"shown": shown, "held": held, "rules": [one.rule for one in guard.held]})
 
 
 def safety_report(path: Path) -> str:

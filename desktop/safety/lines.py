@@ -1,4 +1,4 @@
-"""Crisis lines and emergency numbers by country, out of resources/crisis_lines/. Never dials, never opens, never guesses.
+"""Crisis lines and emergency numbers by country, out of resources/crisis_lines/. Never dials or guesses one.
 
 A line that no person has confirmed at its provider is shown only where at least two sources agree on it.
 """

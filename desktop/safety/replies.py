@@ -1,4 +1,4 @@
-"""What is said instead of the model at a raised level, with the lines of the person's country. Never the model's words."""
+"""What is said at a raised level, with the lines of the person's country. Never a word of the model."""
 
 import tomllib
 from collections.abc import Sequence

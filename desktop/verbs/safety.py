@@ -14,6 +14,9 @@ def add_commands(commands: Commands) -> None:
     screen = commands.add_parser("screen", help="read messages for danger: JSON lines in, JSON lines out")
     screen.add_argument("--json", action="store_true", required=True, help='each line: {"text", "turns" (optional)}')
     screen.set_defaults(run=_screen)
+    guard = commands.add_parser("guard", help="hold back what an answer may not say: JSON lines in, JSON lines out")
+    guard.add_argument("--json", action="store_true", required=True, help='each line: {"answer"}')
+    guard.set_defaults(run=_guard)
     report = commands.add_parser("safety-report", help="how the screen does on labelled rows, as Markdown")
     report.add_argument("--rows", type=Path, default=screening.ROWS, metavar="JSONL")
     report.set_defaults(run=_report)
@@ -28,6 +31,12 @@ def add_commands(commands: Commands) -> None:
 
 def _screen(_: argparse.Namespace) -> None:
     for line in screening.verdicts(sys.stdin.buffer):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+def _guard(_: argparse.Namespace) -> None:
+    for line in screening.guarded(sys.stdin.buffer):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 

@@ -28,7 +28,7 @@ def main() -> None:
         (OUT / f"{country.lower()}.toml").write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def quoted(value: Any) -> str:
+def quoted(value: str | int | list[str]) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
