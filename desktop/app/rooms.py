@@ -25,7 +25,9 @@ class Rooms:
         self.desk = Desk(vault)
         self.journal = self.desk.journal
         self.disclosure = disclosure = self.desk.disclosure
-        self.chat = ChatFlow(chats, self.engine, companion("quietroom"), _screen, lambda: disclosure.country)
+        self.chat = ChatFlow(
+            chats, self.engine, companion("quietroom"), _screen, lambda: disclosure.country, self.desk.noticed
+        )
 
     def close(self) -> None:
         """Ends what is under way, keeps it, and closes the vault."""

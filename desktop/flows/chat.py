@@ -14,6 +14,7 @@ from desktop.engine.client import EngineClient
 from desktop.engine.protocol import Sampling, Turn
 from desktop.errors import UserError
 from desktop.flows.clock import local_zone, now
+from desktop.flows.noticed import NoticedFlow
 from desktop.records import Level, Message, ModelIdentity, Role, State
 from desktop.safety.guard import Guard
 from desktop.safety.policy import RECENT, care
@@ -51,14 +52,16 @@ class ChatFlow(QObject):
         companion: Companion,
         screen: Screen,
         country: Callable[[], str | None] = lambda: None,
+        noticed: NoticedFlow | None = None,
     ) -> None:
-        """`country` gives the code of the person's country, for crisis lines."""
+        """`country` gives the code of the person's country, for crisis lines; `noticed` keeps what was raised."""
         super().__init__()
         self._chats = chats
         self._engine = engine
         self._companion = companion
         self._screen = screen
         self._country = country
+        self.noticed = noticed
         self.session_id: str | None = None
         self.session_is_new = False
         self.model: ModelIdentity | None = None
@@ -147,6 +150,8 @@ class ChatFlow(QObject):
             self._recent_levels(talk)
             if verdict.level not in (Level.HIGH, Level.CRISIS):
                 return None
+            if noticed := self.noticed:
+                self._try_to_keep(lambda: noticed.keep(verdict, talk[-1]))
             said = [message.text for message in talk if message.role == Role.WRITTEN]
             return reply(verdict.level, verdict.category, self._country(), said)
         except Exception:  # noqa: BLE001 - whatever fails in the screen must end in help, never in silence

@@ -2,8 +2,10 @@
 
 from desktop.flows.disclosure import DisclosureFlow
 from desktop.flows.journal import JournalFlow
+from desktop.flows.noticed import NoticedFlow
 from desktop.store.database import Vault
 from desktop.store.preferences import Preferences
+from desktop.store.safety_events import SafetyEvents
 
 
 class Desk:
@@ -11,6 +13,7 @@ class Desk:
 
     def __init__(self, vault: Vault) -> None:
         self.journal = JournalFlow(vault)
+        self.noticed = NoticedFlow(SafetyEvents(vault))
         self.disclosure = DisclosureFlow(Preferences(vault))
 
     def close(self) -> None:

@@ -34,6 +34,7 @@ from desktop.ui.journal_view import JournalView
 from desktop.ui.layout import side_by_side
 from desktop.ui.locking import CodeDialog, PassphraseDialog
 from desktop.ui.message_box import MessageBox
+from desktop.ui.noticed import NoticedDialog
 
 LISTED_SESSIONS = 200
 EXPORTS = {"export.json": ("json", ".json"), "export.markdown": ("markdown", ".md")}
@@ -150,6 +151,7 @@ class MainWindow(QMainWindow):
         talk.addAction(i18n.text("menu.quit"), QKeySequence("Ctrl+Q"), self.close)
         about = self.menuBar().addMenu(i18n.text("menu.help"))
         about.addAction(i18n.text("menu.disclosure"), self._show_disclosure)
+        about.addAction(i18n.text("menu.noticed"), self._show_noticed)
 
     def _connect(self) -> None:
         self.new_talk.clicked.connect(self._start_new)
@@ -317,6 +319,10 @@ class MainWindow(QMainWindow):
         dialog.ask_country(self._disclosure.countries(), self._disclosure.proposed_country())
         dialog.accepted.connect(lambda: self._choose_country(dialog.country.currentData()))
         dialog.open()
+
+    def _show_noticed(self) -> None:
+        if self._chat.noticed:
+            NoticedDialog(self, self._chat.noticed).open()
 
     def _choose_country(self, country: str | None) -> None:
         try:

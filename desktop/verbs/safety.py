@@ -1,4 +1,4 @@
-"""Commands of the safety layer: the screen, crisis lines, the country. Only `country` needs a data folder."""
+"""Commands of the safety layer: the screen, the guard, crisis lines, what was noticed. Never shows words."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 from desktop.flows import screening
 from desktop.flows.desk import Desk
 from desktop.verbs.options import Commands, add_folder
+from desktop.verbs.terminal import moment, print_fields
 
 
 def add_commands(commands: Commands) -> None:
@@ -26,7 +27,15 @@ def add_commands(commands: Commands) -> None:
     country = commands.add_parser("country", help="choose the country whose crisis lines are shown")
     country.add_argument("code", metavar="CC", help="its two letters; `quietroom lines` has them all")
     country.set_defaults(act=_choose_country, writes=True)
-    add_folder(country)
+    noticed = commands.add_parser("noticed", help="what was noticed of danger: level and category, no words")
+    actions = noticed.add_subparsers(metavar="ACTION")
+    listed = actions.add_parser("list", help="list it (the default)")
+    for command in (noticed, listed):
+        command.set_defaults(act=_list_noticed, writes=False)
+    delete = actions.add_parser("delete", help="delete one, or all of it")
+    delete.add_argument("id", metavar="ID", help='or the word "all"')
+    delete.set_defaults(act=_delete_noticed, writes=True)
+    add_folder(country, noticed, listed, delete)
 
 
 def _screen(_: argparse.Namespace) -> None:
@@ -52,3 +61,16 @@ def _lines(arguments: argparse.Namespace) -> None:
 
 def _choose_country(desk: Desk, arguments: argparse.Namespace) -> None:
     desk.disclosure.choose_country(arguments.code.upper())
+
+
+def _list_noticed(desk: Desk, _: argparse.Namespace) -> None:
+    """Lists what was noticed: id, when, level, category."""
+    for event in desk.noticed.events():
+        print_fields(event.id, moment(event.created_at), event.level, event.category)
+
+
+def _delete_noticed(desk: Desk, arguments: argparse.Namespace) -> None:
+    if arguments.id == "all":
+        desk.noticed.delete_all()
+    else:
+        desk.noticed.delete(arguments.id)
