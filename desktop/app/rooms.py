@@ -29,6 +29,10 @@ class Rooms:
             chats, self.engine, companion("quietroom"), _screen, lambda: disclosure.country, self.desk.noticed
         )
 
+    def warm_up(self) -> None:
+        """Loads what the first message would wait for; for when the window is painted."""
+        _screen([("user", "hello")])
+
     def close(self) -> None:
         """Ends what is under way, keeps it, and closes the vault."""
         self.chat.leave()

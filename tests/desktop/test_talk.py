@@ -117,6 +117,8 @@ def test_ctrl_c_once_stops_the_answer_and_twice_leaves(folder: Path, tiny: Path,
         running.write(b"go on and on\n")
         running.wait_for()
         running.interrupt()
+        # All of the first answer is read, so that the next byte is of the second one.
+        running.wait_for(b"\n")
         running.wait_for(notice=b"(stopped here)")
         running.write(b"and now\n")
         running.wait_for()
