@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from convert.adapter_out import write_adapter
+from convert.apart import run_apart
 from convert.errors import ConvertError
 from convert.merging import PRECISIONS, AdapterChoice, parse_choice
 from convert.pipeline import Job, Report, foresee, make_plan, run
@@ -22,11 +23,17 @@ from convert.verify import compare, verify
 DONE, FAILED, INTERRUPTED, TERMINATED = 0, 2, 130, 143
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0 done, 2 a sentence on stderr says why not, 130 Ctrl-C."""
+def main(arguments: Sequence[str] | None = None, *, within: bool = False) -> int:
+    """Run the command and return its exit code: 0 done, 2 a sentence on stderr says why not, 130 Ctrl-C.
+
+    A verb that computes with llama.cpp runs in a child of this process, which is the one that is `within`.
+    """
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        arguments = sys.argv[1:] if arguments is None else arguments
         options = _parser().parse_args(arguments)
+        if options.run in APART and not within:
+            return run_apart(arguments, (DONE, FAILED, INTERRUPTED, TERMINATED))
         options.run(options)
     except ConvertError as error:
         sys.stderr.write(f"{_shown(str(error))}\n")
@@ -245,6 +252,10 @@ def _measure(options: argparse.Namespace) -> None:
     if options.plot:
         write_text(options.plot, measure.plot(measurement))
     sys.stdout.write("".join(f"{_shown(line)}\n" for line in measure.table(measurement).splitlines()))
+
+
+# llama.cpp may end the process that it computes in.
+APART = (_imatrix, _measure)
 
 
 def _card(options: argparse.Namespace) -> None:
