@@ -159,7 +159,9 @@ def _add_fetch(verb: argparse.ArgumentParser) -> None:
 def _add_bench(verb: argparse.ArgumentParser) -> None:
     verb.set_defaults(run=_bench)
     verb.add_argument("--json", type=Path, metavar="F", help="write the figures there as well")
-    verb.add_argument("--layers", type=_count, default=4, metavar="N", help="layers of the 7B shape; all are 32")
+    verb.add_argument("--shape", choices=("7b", "tiny"), default="7b", help="Llama-2-7B's; tiny: to try bench itself")
+    verb.add_argument("--layers", type=_count, default=4, metavar="N", help="layers of it; all of 7B's are 32")
+    verb.add_argument("--pairs", type=_count, default=3, metavar="N", help="measure each thing N times by turns (3)")
     verb.add_argument("--threads", type=_count, default=os.cpu_count() or 1, metavar="N")
     verb.add_argument("--folder", type=Path, default=Path("build/bench"), metavar="DIR", help="where the files go")
     verb.add_argument("--reference-env", type=Path, metavar="DIR", help="made by `make bench-reference`")
@@ -285,9 +287,14 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from convert.bench.table import run_bench
+    from convert.bench.table import Bench, run_bench
 
-    for line in run_bench(options.folder, options.layers, options.threads, options.reference_env, options.json):
+    if options.json:
+        check_place(options.json, overwrite=True)
+    bench = Bench(
+        options.folder, options.shape, options.layers, options.threads, options.pairs, options.reference_env
+    )  # fmt: skip
+    for line in run_bench(bench, options.json):
         sys.stdout.write(_shown(line) + "\n")
 
 
