@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -75,7 +76,8 @@ def test_a_slice_of_7b_is_merged_as_by_hand(slice_of_7b: Path) -> None:
     base, adapter = open_folder(slice_of_7b / "base"), open_adapter(slice_of_7b / "adapter")
     for tensor in gguf.GGUFReader(slice_of_7b / "merged.gguf").tensors:
         name = checkpoint_name(tensor.name)
-        expected, module = base.read(name), f"base_model.model.{name.removesuffix('.weight')}"
+        expected: NDArray[Any] = base.read(name)
+        module = f"base_model.model.{name.removesuffix('.weight')}"
         if f"{module}.lora_A.weight" in adapter.tensors:
             a, b = (adapter.read(f"{module}.lora_{side}.weight").astype(np.float64) for side in "AB")
             expected = expected + (b @ a) * (RANK / RANK)
