@@ -1,5 +1,6 @@
 # `make` lists what there is. Every target sets up by itself what it needs.
 .PHONY: release-check safety-train help setup run test lint lock smol-checkpoint minilm-check convert-fuzz convert-kills bench-reference clean
+.PHONY: help setup run test lint lock smol-checkpoint minilm-check convert-check convert-fuzz convert-kills bench-reference clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -26,6 +27,9 @@ bench-reference: setup ## make the environment that bench compares with, in buil
 
 smol-checkpoint: setup ## rebuild SmolLM2's Hugging Face checkpoint from the starter, in build/smol-checkpoint
 	.venv/bin/python tests/support/smol_checkpoint.py build/smol-checkpoint
+
+convert-check: setup ## the larger run: SmolLM2-135M in every type, a slice of the 7B shape with an adapter (10 GB of disk)
+	CONVERT_CHECK=1 .venv/bin/pytest -v --timeout 3600 tests/convert/test_larger.py
 
 convert-fuzz: setup ## let 10,000 damaged GGUF and 10,000 damaged safetensors files be read
 	PYTHONPATH=tests .venv/bin/python -m support.fuzz 10000

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from convert.adapter_out import write_adapter
+from convert.apart import run_apart
 from convert.errors import ConvertError
 from convert.merging import PRECISIONS, AdapterChoice, parse_choice
 from convert.pipeline import Job, Report, foresee, make_plan, run
@@ -22,11 +23,17 @@ from convert.verify import compare, verify
 DONE, FAILED, INTERRUPTED, TERMINATED = 0, 2, 130, 143
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0 done, 2 a sentence on stderr says why not, 130 Ctrl-C."""
+def main(arguments: Sequence[str] | None = None, *, within: bool = False) -> int:
+    """Run the command and return its exit code: 0 done, 2 a sentence on stderr says why not, 130 Ctrl-C.
+
+    A verb that computes with llama.cpp runs in a child of this process, which is the one that is `within`.
+    """
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        arguments = sys.argv[1:] if arguments is None else arguments
         options = _parser().parse_args(arguments)
+        if options.run in APART and not within:
+            return run_apart(arguments, (DONE, FAILED, INTERRUPTED, TERMINATED))
         options.run(options)
     except ConvertError as error:
         sys.stderr.write(f"{_shown(str(error))}\n")
@@ -152,7 +159,9 @@ def _add_fetch(verb: argparse.ArgumentParser) -> None:
 def _add_bench(verb: argparse.ArgumentParser) -> None:
     verb.set_defaults(run=_bench)
     verb.add_argument("--json", type=Path, metavar="F", help="write the figures there as well")
-    verb.add_argument("--layers", type=_count, default=4, metavar="N", help="layers of the 7B shape; all are 32")
+    verb.add_argument("--shape", choices=("7b", "tiny"), default="7b", help="Llama-2-7B's; tiny: to try bench itself")
+    verb.add_argument("--layers", type=_count, default=4, metavar="N", help="layers of it; all of 7B's are 32")
+    verb.add_argument("--pairs", type=_count, default=3, metavar="N", help="measure each thing N times by turns (3)")
     verb.add_argument("--threads", type=_count, default=os.cpu_count() or 1, metavar="N")
     verb.add_argument("--folder", type=Path, default=Path("build/bench"), metavar="DIR", help="where the files go")
     verb.add_argument("--reference-env", type=Path, metavar="DIR", help="made by `make bench-reference`")
@@ -247,6 +256,10 @@ def _measure(options: argparse.Namespace) -> None:
     sys.stdout.write("".join(f"{_shown(line)}\n" for line in measure.table(measurement).splitlines()))
 
 
+# llama.cpp may end the process that it computes in.
+APART = (_imatrix, _measure)
+
+
 def _card(options: argparse.Namespace) -> None:
     from convert import card
 
@@ -274,9 +287,14 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from convert.bench.table import run_bench
+    from convert.bench.table import Bench, run_bench
 
-    for line in run_bench(options.folder, options.layers, options.threads, options.reference_env, options.json):
+    if options.json:
+        check_place(options.json, overwrite=True)
+    bench = Bench(
+        options.folder, options.shape, options.layers, options.threads, options.pairs, options.reference_env
+    )  # fmt: skip
+    for line in run_bench(bench, options.json):
         sys.stdout.write(_shown(line) + "\n")
 
 

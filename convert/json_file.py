@@ -9,6 +9,10 @@ from convert.errors import ConvertError
 Json = dict[str, Any]
 
 LARGEST = 100_000_000  # bytes; the largest tokenizer.json in use is about 35 MB
+# Commas, colons and brackets: what a value costs in memory is many times its letters. A quarter of a million tokens
+# with half a million merges have about two million.
+MOST_MARKS = 4_000_000
+LARGEST_WIDE = 50_000_000  # bytes of a text beyond ASCII, which may take four times the memory
 
 
 def parse_object(text: bytes, what: str) -> Json:
@@ -38,6 +42,8 @@ def read_object_if_present(path: Path) -> Json:
 
 
 def _parse(text: bytes, what: str) -> object:
+    if sum(text.count(mark) for mark in b",:[{") > MOST_MARKS or (len(text) > LARGEST_WIDE and not text.isascii()):
+        raise ConvertError(f"{what} holds more than any model has; it is damaged or made to fill the memory.")
     try:
         value: object = json.loads(text.decode("utf-8"), object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:

@@ -19,6 +19,7 @@ from convert.json_file import Json
 from convert.llama import Llama, version
 from convert.plot import Point, draw
 from convert.progress import Progress
+from convert.provenance import BASE_PRECISION
 from convert.quality import Agreement, Estimate, Tally
 from convert.quant.recipes import recipe_of
 from convert.tensors import Array
@@ -46,10 +47,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Measured:
-    """One file: its kind and bytes, perplexity, tokens per second read and written, and agreement with a reference."""
+    """One file: its kind, what its base was rounded to, bytes, perplexity, speed, and agreement with a reference.
+
+    The speeds are tokens per second, read and written.
+    """
 
     path: Path
     kind: str
+    base: str
     size: int
     perplexity: Estimate
     reading: float
@@ -91,6 +96,7 @@ class _Runner:
         return Measured(
             self.header.path,
             kind(self.header),
+            base_precision(self.header),
             self.header.path.stat().st_size,
             self.tally.perplexity(),
             self._tokens / self._seconds,
@@ -162,9 +168,14 @@ def kind(header: GgufHeader) -> str:
     return recipe.name if recipe else "?"
 
 
+def base_precision(header: GgufHeader) -> str:
+    """Return what the file says its base was rounded to before anything was added, or as-is."""
+    return header.text(BASE_PRECISION) or "as-is"
+
+
 def table(measurement: Measurement) -> str:
     """Return the measurement as one table to read."""
-    rows = [("file", "type", "MB", "perplexity", "ratio", "divergence", "same top", "read/s", "write/s")]
+    rows = [("file", "type", "base", "MB", "perplexity", "ratio", "divergence", "same top", "read/s", "write/s")]
     for row in [*([measurement.reference] if measurement.reference else []), *measurement.files]:
         agreement = row.agreement
         far = (
@@ -178,11 +189,13 @@ def table(measurement: Measurement) -> str:
         )
         perplexity = f"{row.perplexity.value:.4f} ± {row.perplexity.error:.4f}"
         speed = (f"{row.reading:.0f}", f"{row.writing:.1f}")
-        rows.append((row.path.name, row.kind, f"{row.size / 1e6:,.1f}", perplexity, *far, *speed))
+        rows.append((row.path.name, row.kind, row.base, f"{row.size / 1e6:,.1f}", perplexity, *far, *speed))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     request = measurement.request
     last = f"{measurement.scored:,} tokens of {request.text.name}, {measurement.chunks} chunks of {request.context}."
+    if request.reference and request.adapter:
+        last += f" The reference is {request.reference.name} with {request.adapter.name} added unmerged."
     return "\n".join([*lines, last, ""])
 
 
@@ -216,6 +229,7 @@ def _row(row: Measured) -> Json:
     entry: Json = {
         "name": row.path.name,
         "type": row.kind,
+        "base_precision": row.base,
         "bytes": row.size,
         "perplexity": vars(row.perplexity),
         "tokens_read_per_second": row.reading,

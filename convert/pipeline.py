@@ -25,7 +25,7 @@ from convert.lora.changes import Merger
 from convert.lora.report import norms_by_layer
 from convert.merging import NF4, AdapterChoice, OpenedWeight, Weights, base_precision, merge_into
 from convert.progress import Progress
-from convert.provenance import ADAPTER_HASHES, BASE_HASHES, BLANK, TENSOR_HASHES, provenance
+from convert.provenance import ADAPTER_HASHES, BASE_HASHES, BASE_PRECISION, BLANK, TENSOR_HASHES, provenance
 from convert.quant.ggml import encode, load_encoder
 from convert.quant.overrides import Override
 from convert.quant.recipes import RECIPES, Recipe, Traits, is_quantizable, tensor_types
@@ -107,6 +107,8 @@ def foresee(job: Job) -> Plan:
     steps = _steps(model, merge, recipe, job.overrides, importance)
     known = _metadata(job, model, recipe, description, _tokenizer(job, merge, model.vocab_size))
     metadata = known | (importance.metadata if importance else {}) | _provenance(job, checkpoint, steps)
+    if rounded:
+        metadata[BASE_PRECISION] = NF4
     load_encoder()
     notices = merge.notices + model.notices + special_notices(metadata)
     return Plan(job, checkpoint, Weights(merge, rounded), steps, metadata, _layout(metadata, steps), notices)

@@ -5,6 +5,7 @@
 | quietroom.base.name, .revision | folder or repository, and the commit where the hub's cache tells it |
 | quietroom.base.files, .sha256 | the weights' files and their SHA-256, as the hub shows them |
 | quietroom.adapter.names, .revisions, .sha256 | the same of the adapters, in the order of the command line |
+| quietroom.base.precision | nf4 where the base was rounded as QLoRA training did, else left out |
 | quietroom.recipe, .versions | the type asked for; the programs that made the file |
 | quietroom.date | SOURCE_DATE_EPOCH in UTC; left out when it is not set, so that two runs give the same bytes |
 | quietroom.tensors.sha256 | the SHA-256 of each tensor's bytes, in the order of the file |
@@ -21,6 +22,7 @@ from convert.errors import ConvertError
 from convert.tensors import Metadata
 
 BLANK = "0" * 64  # as long as a SHA-256 in hex: filled in when the file is read and written
+BASE_PRECISION = "quietroom.base.precision"
 BASE_HASHES = "quietroom.base.sha256"
 ADAPTER_HASHES = "quietroom.adapter.sha256"
 TENSOR_HASHES = "quietroom.tensors.sha256"

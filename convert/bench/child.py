@@ -11,7 +11,7 @@ from pathlib import Path
 import llama_cpp
 import numpy as np
 
-from convert.bench.checkpoint import write_adapter, write_checkpoint
+from convert.bench.checkpoint import SHAPES, write_adapter, write_checkpoint
 from convert.quant.ggml import encode
 from convert.quant.types import TYPES
 
@@ -44,10 +44,10 @@ def encode_alone(type_name: str, values: str, threads: str) -> None:
         list(pool.map(lambda _: encode("", rows, TYPES[type_name]).size, range(int(values) // rows.size)))
 
 
-def prepare(folder: str, layers: str) -> None:
+def prepare(folder: str, shape: str, layers: str) -> None:
     """Write the checkpoint and its adapter."""
-    write_checkpoint(Path(folder) / "base", int(layers))
-    write_adapter(Path(folder) / "adapter", int(layers))
+    write_checkpoint(Path(folder) / "base", SHAPES[shape], int(layers))
+    write_adapter(Path(folder) / "adapter", SHAPES[shape], int(layers))
 
 
 if __name__ == "__main__":

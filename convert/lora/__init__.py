@@ -13,6 +13,7 @@ import numpy as np
 from convert.errors import ConvertError
 from convert.json_file import Json
 from convert.lora.changes import PASS_VALUES, Change, Merger, Step, step_of, step_of_whole
+from convert.lora.keys import module_of
 from convert.lora.reading import read_changes
 from convert.lora.settings import read_settings
 from convert.lora.tying import completed, same
@@ -86,9 +87,9 @@ def fit(base: TensorSource, adapters: Sequence[Adapter], tied: Mapping[str, str]
     everything: dict[str, dict[int, Change]] = {}
     notices: list[str] = []
     for place, adapter in enumerate(adapters):
-        settings = read_settings(adapter.config)
-        notices += settings.notices
         known = {**base.tensors, **{head: _renamed(base, head, name) for head, name in tied.items()}}
+        settings = read_settings(adapter.config, sorted({module_of(name) for name in known}))
+        notices += settings.notices
         changes = read_changes(adapter.source, settings, known)
         _check_values(adapter.source)
         changes = {

@@ -4,14 +4,14 @@ Fields and defaults: LoraConfig of PEFT 0.21.2 (peft/tuners/lora/config.py). PEF
 keys, so where several patterns fit a module, the first one in the file counts, for PEFT as for us.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, sqrt
-from typing import Any
+from typing import Any, TypeVar
 
 from convert.errors import ConvertError
 from convert.json_file import Json
+from convert.patterns import check_patterns, first_fits
 
 # Fields that say how an adapter was trained or started, or are read below: no value of them stops a merge.
 KNOWN = frozenset(
@@ -45,6 +45,7 @@ OTHER_STARTS: Mapping[str, str] = {
     "pissa": "PiSSA", "olora": "OLoRA", "corda": "CorDA", "lora_ga": "LoRA-GA", "loftq": "LoftQ",
 }  # fmt: skip
 
+Value = TypeVar("Value", int, float)
 INACTIVE: tuple[object, ...] = (None, False, "", [], {})
 
 
@@ -52,8 +53,8 @@ INACTIVE: tuple[object, ...] = (None, False, "", [], {})
 class Settings:
     """What an adapter's configuration says about merging it.
 
-    `ranks` and `alphas` are PEFT's patterns in their order; `saved` the endings of modules trained in full;
-    `tokens` the trained rows by the ending of their module, under "" when only the numbers are given.
+    `ranks` and `alphas` are those of the modules that PEFT's patterns fit; `saved` the endings of modules trained in
+    full; `tokens` the trained rows by the ending of their module, under "" when only the numbers are given.
     """
 
     rank: int
@@ -71,19 +72,22 @@ class Settings:
 
     def rank_of(self, module: str) -> int:
         """Return the rank of the factors of `module`."""
-        return self.ranks.get(_matching(self.ranks, module), self.rank)
+        return self.ranks.get(module, self.rank)
 
     def scale_of(self, module: str) -> float:
         """Return what the product of the factors of `module` is multiplied by.
 
         alpha / r (Hu et al. 2021, arXiv:2106.09685), or alpha / sqrt(r) (rsLoRA, arXiv:2312.03732).
         """
-        alpha, rank = self.alphas.get(_matching(self.alphas, module), self.alpha), self.rank_of(module)
+        alpha, rank = self.alphas.get(module, self.alpha), self.rank_of(module)
         return alpha / (sqrt(rank) if self.rslora else rank)
 
 
-def read_settings(config: Json) -> Settings:
-    """Return the settings in `config`. Raises ConvertError when one of them cannot be merged or is not known."""
+def read_settings(config: Json, modules: Sequence[str] = ()) -> Settings:
+    """Return the settings in `config` for the base's `modules`.
+
+    Raises ConvertError when one of them cannot be merged or is not known.
+    """
     if config.get("peft_type") != "LORA":
         raise ConvertError(f"The adapter is of the type {config.get('peft_type')!r}; only LORA can be merged.")
     notices = _check_fields(config)
@@ -91,8 +95,8 @@ def read_settings(config: Json) -> Settings:
     return Settings(
         rank=_rank("r", config.get("r")),
         alpha=_alpha("lora_alpha", config.get("lora_alpha")),
-        ranks={key: _rank(f"rank_pattern of {key}", value) for key, value in _patterns(config, "rank_pattern")},
-        alphas={key: _alpha(f"alpha_pattern of {key}", value) for key, value in _patterns(config, "alpha_pattern")},
+        ranks=_by_module(config, "rank_pattern", _rank, modules),
+        alphas=_by_module(config, "alpha_pattern", _alpha, modules),
         rslora=_switch(config, "use_rslora"),
         dora=_switch(config, "use_dora"),
         input_first=_switch(config, "fan_in_fan_out"),
@@ -133,24 +137,16 @@ def _check_start(start: object) -> None:
     )
 
 
-def _matching(patterns: Mapping[str, Any], module: str) -> str:
-    """Return the first of `patterns` that fits the end of `module`, as PEFT matches them; "" is none."""
-    for pattern in patterns:
-        if re.fullmatch(rf"(.*\.)?({pattern})", module):
-            return pattern
-    return ""
-
-
-def _patterns(config: Json, field: str) -> list[tuple[str, object]]:
+def _by_module(
+    config: Json, field: str, read: Callable[[str, object], Value], modules: Sequence[str]
+) -> dict[str, Value]:
+    """Return what the first pattern of a table that fits a module says of it, for the modules that one fits."""
     stated = config.get(field) or {}
     if not isinstance(stated, dict):
         raise ConvertError(f"The adapter's {field} is not a table.")
-    for pattern in stated:
-        try:
-            re.compile(f"({pattern})")
-        except re.error as error:
-            raise ConvertError(f"The adapter's {field} holds {pattern!r}, which is no pattern.") from error
-    return list(stated.items())
+    check_patterns(field, stated.keys())
+    values = {pattern: read(f"{field} of {pattern}", value) for pattern, value in stated.items()}
+    return {module: values[pattern] for module, pattern in first_fits(field, list(values), modules).items()}
 
 
 def _rank(what: str, value: object) -> int:

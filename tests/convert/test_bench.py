@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -6,8 +7,9 @@ from pathlib import Path
 import pytest
 from support.llama_judge import read_metadata
 
-from convert.bench import checkpoint
+from convert.bench.checkpoint import SHAPES, write_adapter, write_checkpoint
 from convert.bench.process import Cost, measure
+from convert.bench.table import in_turns, middle, ratio
 from convert.errors import ConvertError
 from convert.pipeline import Report
 
@@ -15,18 +17,58 @@ Command = Callable[..., int]
 
 
 def test_the_checkpoint_and_its_adapter_are_of_7bs_kind(
-    tmp_path: Path, out: Path, convert: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, out: Path, convert: Callable[..., Report]
 ) -> None:
-    for name, size in (("WIDTH", 256), ("INNER", 512), ("HEADS", 4), ("VOCAB", 300)):
-        monkeypatch.setattr(checkpoint, name, size)
-    checkpoint.write_checkpoint(tmp_path / "base", 2)
-    checkpoint.write_adapter(tmp_path / "adapter", 2)
+    write_checkpoint(tmp_path / "base", SHAPES["tiny"], 2)
+    write_adapter(tmp_path / "adapter", SHAPES["tiny"], 2)
     report = convert(tmp_path / "base", "Q4_0", adapter=tmp_path / "adapter")
     assert (sum(report.types.values()), report.merged) == (21, 14)
     metadata = read_metadata(out)
     tokens = metadata["tokenizer.ggml.tokens"]
     assert isinstance(tokens, list)
     assert (len(tokens), tokens[:3], metadata["tokenizer.ggml.model"]) == (300, ["<unk>", "<s>", "</s>"], "llama")
+
+
+def test_it_runs_from_end_to_end_and_leaves_its_figures_alone(
+    tmp_path: Path, command: Command, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder, report = tmp_path / "bench", tmp_path / "bench.json"
+    arguments = ("--shape", "tiny", "--layers", 1, "--pairs", 2, "--threads", 1, "--folder", folder, "--json", report)
+    assert command("bench", *arguments) == 0
+    output, errors = capfd.readouterr()
+    assert errors == ""
+    assert "Shape tiny with 1 of 2 layers" in output
+    assert "llama-cpp-python" in output
+    assert "Medians of 2 runs" in output
+    assert output.count("not measured (see --reference-env)") == 3
+    assert not folder.exists()
+    figures = json.loads(report.read_text())
+    names = {"about", "shape"}
+    numbers = {name: value for name, value in figures.items() if name not in names}
+    missing = {name for name, value in numbers.items() if value is None}
+    assert missing == {f"three_steps_{part}_ratio" for part in ("seconds", "written", "memory")}
+    assert all(isinstance(value, int | float) for name, value in numbers.items() if name not in missing)
+    positive = {name for name in numbers if name.endswith(("time_ratio", "_seconds", "_memory", "_processor"))}
+    assert len(positive) == 5 + 8 * 3
+    assert all(numbers[name] > 0 for name in positive)
+    assert (numbers["layers"], numbers["threads"], numbers["pairs"]) == (1, 1, 2)
+
+
+def test_the_median_is_of_runs_that_followed_each_other() -> None:
+    said: list[str] = []
+
+    def run(name: str, seconds: list[float]) -> Callable[[], Cost]:
+        def go() -> Cost:
+            said.append(name)
+            return Cost(seconds.pop(0), 1, 1, 1)
+
+        return go
+
+    # A machine that grows slower: the ratios stay what they are.
+    ours, theirs = in_turns(3, run("ours", [2, 40, 600]), run("theirs", [1, 10, 200]))
+    assert said == ["ours", "theirs"] * 3
+    assert ratio(ours, theirs, "seconds") == 3
+    assert (middle(ours).seconds, middle(ours[:2]).seconds) == (40, 2)
 
 
 def test_a_process_is_measured_by_the_kernel(tmp_path: Path) -> None:

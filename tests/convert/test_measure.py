@@ -127,6 +127,37 @@ def test_a_merged_adapter_equals_the_same_one_unmerged(
     assert same.divergence.value < 1e-6 < 1e-3 < other.divergence.value
 
 
+def test_either_base_of_a_qlora_adapter_is_measured_against_what_the_training_saw(
+    tmp_path: Path, command: Command, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One table: base as it is + adapter, and NF4 base + adapter, against the NF4 base with the adapter unmerged."""
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    write_checkpoint(base, dtype="BF16")
+    write_adapter(adapter)
+    merged = ("--type", "F32", "--adapter", adapter, "--out")
+    as_is, rounded, seen = (tmp_path / f"{name}.gguf" for name in ("as-is", "rounded", "seen"))
+    assert command("gguf", base, *merged, as_is) == 0
+    assert command("gguf", base, *merged, rounded, "--base-precision", "nf4") == 0
+    assert command("gguf", base, "--type", "F32", "--base-precision", "nf4", "--out", seen) == 0
+    assert command("adapter", base, adapter, "--out", tmp_path / "a.gguf") == 0
+    capfd.readouterr()
+    text = ("--text", LICENSE, "--context", 64, "--chunks", 4, "--threads", 1, "--json", tmp_path / "m.json")
+    reference = ("--reference", seen, "--reference-adapter", tmp_path / "a.gguf")
+    assert command("measure", as_is, rounded, *reference, *text) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines[:4]] == [
+        ["file", "type", "base"],
+        ["seen.gguf", "F32", "nf4"],
+        ["as-is.gguf", "F32", "as-is"],
+        ["rounded.gguf", "F32", "nf4"],
+    ]
+    assert lines[4].endswith("The reference is seen.gguf with a.gguf added unmerged.")
+    found = json.loads((tmp_path / "m.json").read_text())
+    far, near = (row["divergence"]["value"] for row in found["files"])
+    assert near < 1e-6 < 1e-4 < far
+    assert [row["base_precision"] for row in found["files"]] == ["as-is", "nf4"]
+
+
 def test_an_adapter_needs_a_reference_that_it_fits(
     models: dict[str, Path], tmp_path: Path, command: Command, capfd: pytest.CaptureFixture[str]
 ) -> None:
