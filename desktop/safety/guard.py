@@ -8,8 +8,13 @@ import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from desktop.paths import RESOURCES
+from desktop.safety.forms import broken_firmly, broken_form, is_retold
+
+if TYPE_CHECKING:
+    from desktop.safety.linear import Linear
 
 # Where a sentence may end: its mark with what closes quotes and brackets, followed by white space, or a line's end.
 _END = re.compile(r"[.!?…]+[\"'”’)\]*]*\s+|\n+")
@@ -19,6 +24,9 @@ _QUESTION = re.compile(r"[^.!?\n]*\?")
 _SIGNS = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "é": "e", "è": "e", "ê": "e", "ö": "o", "ä": "a",
                         "ü": "u", "ó": "o", "í": "i", "á": "a", "ñ": "n", "ç": "c"})  # fmt: skip
 REPEATED = "repeated"
+LEADING = "leading"
+# How much surer the model must be of a sentence that gives back what somebody said.
+RETOLD = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,12 +91,43 @@ class Guard:
 
 
 def broken_rule(sentence: str) -> str | None:
-    """The rule that a sentence breaks, None for one that may be said."""
+    """The rule that a sentence breaks, None for one that may be said: by patterns, by forms, or by the linear model."""
+    if not any(letter.isalnum() for letter in sentence):
+        return None
+    if firmly := broken_firmly(sentence):
+        return firmly
+    retold = is_retold(sentence)
+    found = broken_pattern(sentence) or broken_form(sentence)
+    if found and (not retold or found == LEADING):
+        return found
+    # numpy takes its time to load: not before the first answer comes.
+    from desktop.safety.sentence import read
+
+    scores = _model().scores(read(sentence))
+    if scores[0] <= _model().thresholds[0] + (RETOLD if retold else 0):
+        return None
+    return rule_names()[int(scores[1:].argmax())]
+
+
+def broken_pattern(sentence: str) -> str | None:
+    """The rule whose patterns fit the sentence, None if none does."""
     text = " ".join(sentence.casefold().translate(_SIGNS).replace("*", "").split())
     for name, rule in _rules().items():
         if any(pattern.search(text) for pattern in rule.says) and not any(one.search(text) for one in rule.unless):
             return name
     return None
+
+
+def rule_names() -> tuple[str, ...]:
+    """Every rule with patterns, in the order of the model's outputs."""
+    return tuple(_rules())
+
+
+@cache
+def _model() -> "Linear":
+    from desktop.safety.linear import load
+
+    return load(RESOURCES / "safety" / "guard.npz")
 
 
 @dataclass(frozen=True)
