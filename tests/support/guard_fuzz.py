@@ -10,7 +10,8 @@ from desktop.safety.guard import Guard
 SEEDS = (
     "a", "you have ", "my own ", '"', "\0\u202e", "you are so very ", "you should ", "take the ", "i have been ",
     "without you ", "he she they ", "it will never ", "you wrote that ", "if you had ", "no one knows you ", "stop ",
-    "the numbers ", ". ", "?!", "\n", "ä́", "👩‍👩‍👧", "say the ", "call it the ", "0 points ", "* ", "you , ", "did he, ",
+    "the numbers ", ". ", "?!", "\n", "ä́", "👩‍👩‍👧", "say the ",
+    "call it the ", "0 points ", "* ", "you , ", "did he, ",
 )  # fmt: skip
 
 
