@@ -1,6 +1,7 @@
 # `make` lists what there is. Every target sets up by itself what it needs.
 .PHONY: release-check safety-train help setup run test lint lock smol-checkpoint minilm-check convert-fuzz convert-kills bench-reference clean
 .PHONY: help setup run test lint lock smol-checkpoint minilm-check convert-check convert-fuzz convert-kills bench-reference clean
+.PHONY: release-check safety-train guard-train guard-fuzz help setup run test lint lock smol-checkpoint minilm-check convert-fuzz convert-kills bench-reference clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -44,6 +45,14 @@ safety-train: setup ## rebuild the screen's weights from the labelled rows (make
 	mkdir -p build/safety
 	.venv/bin/python -m desktop.safety resources/safety/data build/safety/rows.npz
 	PYTHONPATH=. build/finetune/bin/python -W ignore -m convert.finetune.linear build/safety/rows.npz resources/safety/screen.npz
+
+guard-train: setup ## rebuild the answer guard's weights from its labelled sentences (numpy alone, one minute)
+	mkdir -p build/safety
+	.venv/bin/python -m desktop.safety.guard_rows resources/safety/data/guard.jsonl build/safety/guard.npz
+	PYTHONPATH=. .venv/bin/python -m convert.finetune.guard build/safety/guard.npz resources/safety/guard.npz
+
+guard-fuzz: setup ## let the answer guard read hostile answers of a million characters
+	PYTHONPATH=tests .venv/bin/python -m support.guard_fuzz 1000000
 
 release-check: setup ## whether a person has confirmed every crisis line that is shown (not in CI)
 	PYTHONPATH=. .venv/bin/python packaging/release_check.py

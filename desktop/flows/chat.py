@@ -24,6 +24,8 @@ from desktop.store.chats import Chats
 
 # A growing answer is on the disk at least this often.
 KEEP_EVERY_MS = 2000
+# So many messages back the guard looks, to say nothing written twice in a row.
+GUARDED = 6
 
 
 class ChatFlow(QObject):
@@ -139,7 +141,7 @@ class ChatFlow(QObject):
             self.answer_grew.emit(written)
             self._conclude(State.DONE)
             return
-        self._guard = Guard()
+        self._guard = Guard([message.text for message in talk[-GUARDED:] if message.role == Role.ASSISTANT])
         self._engine.generate(self._prompt(talk), self._sampling(), self._companion.max_tokens)
 
     def _written_reply(self, talk: list[Message]) -> str | None:

@@ -140,7 +140,8 @@ def test_nothing_is_shown_before_its_sentence_was_read_and_the_first_waits_for_n
         assert "depress" not in "".join(shown)
     assert "".join(shown).startswith("That is a lot. ")
     assert "".join(shown) + guard.end() == (
-        "That is a lot. Putting a name to it is for a doctor or psychologist, who can ask what I cannot. Rest a little."
+        "That is a lot. I can't say what it is that you have; a doctor or psychologist can look at that with you. "
+        "Rest a little."
     )
 
 
