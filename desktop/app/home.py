@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
 from desktop import paths
@@ -81,6 +81,7 @@ class Home(QObject):
         rooms.journal.tidy_bin()
         window.show()
         rooms.engine.start()
+        QTimer.singleShot(0, rooms.warm_up)
 
     def _show_door(self) -> None:
         self._door = door = UnlockDialog()

@@ -14,6 +14,7 @@ from desktop.engine import context
 from desktop.engine.llama import LlamaModel
 from desktop.engine.protocol import Alive, Event, Failed, Finished, Loaded, Token, Turn
 from desktop.errors import UserError
+from desktop.hardening import keep_out_of_dumps
 
 
 class Child:
@@ -94,6 +95,7 @@ class Child:
 
 def main() -> None:
     """Takes over stdin and stdout. C libraries print to fd 1, so the protocol moves away from it first."""
+    keep_out_of_dumps()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     events = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

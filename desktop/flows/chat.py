@@ -14,8 +14,12 @@ from desktop.engine.client import EngineClient
 from desktop.engine.protocol import Sampling, Turn
 from desktop.errors import UserError
 from desktop.flows.clock import local_zone, now
-from desktop.records import Message, ModelIdentity, Role, State
-from desktop.safety.screen import Level, Screen
+from desktop.flows.noticed import NoticedFlow
+from desktop.records import Level, Message, ModelIdentity, Role, State
+from desktop.safety.guard import Guard
+from desktop.safety.policy import RECENT, care
+from desktop.safety.replies import reply
+from desktop.safety.verdict import Screen
 from desktop.store.chats import Chats
 
 # A growing answer is on the disk at least this often.
@@ -41,12 +45,23 @@ class ChatFlow(QObject):
     forgot = Signal(int)
     settled = Signal()
 
-    def __init__(self, chats: Chats, engine: EngineClient, companion: Companion, screen: Screen) -> None:
+    def __init__(
+        self,
+        chats: Chats,
+        engine: EngineClient,
+        companion: Companion,
+        screen: Screen,
+        country: Callable[[], str | None] = lambda: None,
+        noticed: NoticedFlow | None = None,
+    ) -> None:
+        """`country` gives the code of the person's country, for crisis lines; `noticed` keeps what was raised."""
         super().__init__()
         self._chats = chats
         self._engine = engine
         self._companion = companion
         self._screen = screen
+        self._country = country
+        self.noticed = noticed
         self.session_id: str | None = None
         self.session_is_new = False
         self.model: ModelIdentity | None = None
@@ -54,6 +69,8 @@ class ChatFlow(QObject):
         self._question: Message | None = None
         self._answer: Message | None = None
         self._forgotten = 0
+        self._guard = Guard()
+        self._levels: dict[str, Level] = {}
         self._keep = QTimer(self, interval=KEEP_EVERY_MS, singleShot=True)
         self._keep.timeout.connect(self._keep_answer)
         engine.loaded.connect(self._learn_model)
@@ -122,17 +139,40 @@ class ChatFlow(QObject):
             self.answer_grew.emit(written)
             self._conclude(State.DONE)
             return
-        turns = [Turn(role="system", content=self._companion.system)]
-        turns += [Turn(role="user" if m.role == Role.USER else "assistant", content=m.text) for m in talk]
-        self._engine.generate(turns, self._sampling(), self._companion.max_tokens)
+        self._guard = Guard()
+        self._engine.generate(self._prompt(talk), self._sampling(), self._companion.max_tokens)
 
     def _written_reply(self, talk: list[Message]) -> str | None:
         """What is said instead of the model at a raised level, and if the screen itself fails; else None."""
         try:
-            level = self._screen(talk)
+            verdict = self._screen(talk)
+            self._levels[talk[-1].id] = verdict.level
+            self._recent_levels(talk)
+            if verdict.level not in (Level.HIGH, Level.CRISIS):
+                return None
+            if noticed := self.noticed:
+                self._try_to_keep(lambda: noticed.keep(verdict, talk[-1]))
+            said = [message.text for message in talk if message.role == Role.WRITTEN]
+            return reply(verdict.level, verdict.category, self._country(), said)
         except Exception:  # noqa: BLE001 - whatever fails in the screen must end in help, never in silence
             return i18n.text("written.failed")
-        return i18n.text("written.crisis") if level == Level.CRISIS else None
+
+    def _prompt(self, talk: list[Message]) -> list[Turn]:
+        """The talk as the model sees it; what a raised level adds stands just before the last message."""
+        turns = [Turn(role="system", content=self._companion.system)]
+        turns += [Turn(role="user" if m.role == Role.USER else "assistant", content=m.text) for m in talk]
+        added = {Level.SENSITIVE: self._companion.sensitive, Level.HIGH: self._companion.supportive}
+        if instruction := added.get(care(self._recent_levels(talk))):
+            turns[-1]["content"] = f"{instruction}\n\n{turns[-1]['content']}"
+        return turns
+
+    def _recent_levels(self, talk: list[Message]) -> list[Level]:
+        """The levels of the person's last messages; those of an opened talk are read again."""
+        places = [place for place, message in enumerate(talk) if message.role == Role.USER][-1 - RECENT :]
+        for place in places:
+            if talk[place].id not in self._levels:
+                self._levels[talk[place].id] = self._screen(talk[: place + 1]).level
+        return [self._levels[talk[place].id] for place in places]
 
     def _begin(self, answer: Message) -> None:
         self._answer = answer
@@ -140,7 +180,11 @@ class ChatFlow(QObject):
         self.answer_began.emit(answer)
 
     def _grow(self, text: str) -> None:
-        if self._question is None:
+        self._show(self._guard.feed(text))
+
+    def _show(self, text: str) -> None:
+        """Keeps and tells what the guard lets through of the model's answer."""
+        if self._question is None or not text:
             return
         if self._answer is None:
             session_id = self._question.session_id
@@ -156,6 +200,7 @@ class ChatFlow(QObject):
             self._try_to_keep(lambda: self._chats.update(answer.id, answer.text, answer.state))
 
     def _finish(self, reason: str, unseen: int) -> None:
+        self._show(self._guard.end())
         if unseen > self._forgotten:
             self.forgot.emit(unseen)
         self._forgotten = unseen
@@ -170,6 +215,7 @@ class ChatFlow(QObject):
 
     def _conclude(self, state: State) -> None:
         """Keeps the answer as it ended and turns to the next message."""
+        self._show(self._guard.end())
         self._keep.stop()
         self._question = None
         answer, self._answer = self._answer, None

@@ -1,9 +1,13 @@
 """What a person can do with an open vault but for talking. Never opens one."""
 
+from desktop.flows.disclosure import DisclosureFlow
 from desktop.flows.journal import JournalFlow
 from desktop.flows.kept import KeptFlow
 from desktop.flows.notes import NotesFlow
+from desktop.flows.noticed import NoticedFlow
 from desktop.store.database import Vault
+from desktop.store.preferences import Preferences
+from desktop.store.safety_events import SafetyEvents
 
 
 class Desk:
@@ -13,6 +17,8 @@ class Desk:
         self.journal = JournalFlow(vault)
         self.notes = NotesFlow(vault)
         self.kept = KeptFlow(vault)
+        self.noticed = NoticedFlow(SafetyEvents(vault))
+        self.disclosure = DisclosureFlow(Preferences(vault))
 
     def close(self) -> None:
         """Ends what is under way."""

@@ -1,4 +1,4 @@
-"""Exercises done, pictures, safety events and the calendar. Never a word about what any of it means."""
+"""Exercises done, pictures and the calendar. Never a word about what any of it means."""
 
 import uuid
 from collections.abc import Iterator
@@ -7,12 +7,11 @@ from pathlib import Path
 
 from desktop.errors import UserError
 from desktop.flows.clock import local_zone, now
-from desktop.records import Attachment, DayKept, ExerciseDone, Kept, SafetyEvent
+from desktop.records import Attachment, DayKept, ExerciseDone, Kept
 from desktop.store.attachments import MOST_BYTES, Attachments
 from desktop.store.calendar import Calendar
 from desktop.store.database import Vault
 from desktop.store.exercises_done import ExercisesDone
-from desktop.store.safety_events import SafetyEvents
 
 
 class KeptFlow:
@@ -20,7 +19,6 @@ class KeptFlow:
 
     def __init__(self, vault: Vault) -> None:
         self._exercises = ExercisesDone(vault)
-        self._events = SafetyEvents(vault)
         self._attachments = Attachments(vault)
         self._calendar = Calendar(vault)
 
@@ -33,18 +31,6 @@ class KeptFlow:
     def exercises(self) -> Iterator[ExerciseDone]:
         """The exercises gone through, the oldest first."""
         return self._exercises.exercises()
-
-    def events(self) -> Iterator[SafetyEvent]:
-        """The safety events, in the order they came."""
-        return self._events.events()
-
-    def delete_event(self, event_id: str) -> None:
-        """Erases one safety event at once. Raises UserError("no_event")."""
-        self._events.delete(event_id)
-
-    def delete_events(self) -> int:
-        """Erases all safety events at once; gives how many."""
-        return self._events.delete_all()
 
     def attach(self, entry_id: str, picture: Path) -> Attachment:
         """Keeps a copy of a picture with an entry.

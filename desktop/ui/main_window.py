@@ -34,6 +34,7 @@ from desktop.ui.journal_view import JournalView
 from desktop.ui.layout import side_by_side
 from desktop.ui.locking import CodeDialog, PassphraseDialog
 from desktop.ui.message_box import MessageBox
+from desktop.ui.noticed import NoticedDialog
 
 LISTED_SESSIONS = 200
 EXPORTS = {"export.json": ("json", ".json"), "export.markdown": ("markdown", ".md")}
@@ -92,7 +93,8 @@ class MainWindow(QMainWindow):
         super().showEvent(event)
         if not self._disclosure.is_accepted and not self.findChild(DisclosureDialog):
             dialog = DisclosureDialog(self, must_accept=True)
-            dialog.accepted.connect(self._accept_disclosure)
+            dialog.ask_country(self._disclosure.countries(), self._disclosure.proposed_country())
+            dialog.accepted.connect(lambda: self._accept_disclosure(dialog.country.currentData()))
             dialog.rejected.connect(self.close)
             dialog.open()
 
@@ -149,6 +151,7 @@ class MainWindow(QMainWindow):
         talk.addAction(i18n.text("menu.quit"), QKeySequence("Ctrl+Q"), self.close)
         about = self.menuBar().addMenu(i18n.text("menu.help"))
         about.addAction(i18n.text("menu.disclosure"), self._show_disclosure)
+        about.addAction(i18n.text("menu.noticed"), self._show_noticed)
 
     def _connect(self) -> None:
         self.new_talk.clicked.connect(self._start_new)
@@ -289,9 +292,10 @@ class MainWindow(QMainWindow):
         self.notice.setAccessibleName(words)
         self.notice.show()
 
-    def _accept_disclosure(self) -> None:
+    def _accept_disclosure(self, country: str | None) -> None:
         try:
             self._disclosure.accept()
+            self._disclosure.choose_country(country)
             if self._disclosure.offer_passphrase() and not self._lock_action.isEnabled():
                 self._ask_passphrase()
         except UserError as error:
@@ -311,7 +315,20 @@ class MainWindow(QMainWindow):
         box.open()
 
     def _show_disclosure(self) -> None:
-        DisclosureDialog(self, must_accept=False).open()
+        dialog = DisclosureDialog(self, must_accept=False)
+        dialog.ask_country(self._disclosure.countries(), self._disclosure.proposed_country())
+        dialog.accepted.connect(lambda: self._choose_country(dialog.country.currentData()))
+        dialog.open()
+
+    def _show_noticed(self) -> None:
+        if self._chat.noticed:
+            NoticedDialog(self, self._chat.noticed).open()
+
+    def _choose_country(self, country: str | None) -> None:
+        try:
+            self._disclosure.choose_country(country)
+        except UserError as error:
+            self.tell(error)
 
     def _ask_export(self) -> None:
         dialog = QFileDialog(self, i18n.text("export.title"))

@@ -7,11 +7,13 @@ import sys
 import threading
 
 from desktop.errors import UserError
+from desktop.hardening import keep_out_of_dumps
 from desktop.work.jobs import JOBS
 
 
 def main() -> None:
     """Does the one job on stdin; leaves at once if the parent goes."""
+    keep_out_of_dumps()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     events = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,14 +11,14 @@ from pytestqt.qtbot import QtBot
 from desktop import i18n
 from desktop.companions import companion
 from desktop.engine.client import EngineClient
+from desktop.engine.protocol import Sampling, Turn
 from desktop.errors import UserError
 from desktop.flows.chat import ChatFlow
 from desktop.records import Message, Role, State
-from desktop.safety.screen import Level, screen
+from desktop.safety.screen import screen
+from desktop.safety.verdict import Said, Screen, Verdict
 from desktop.store.chats import Chats
 from desktop.store.database import Vault
-
-Screen = Callable[[Sequence[Message]], Level]
 
 
 class Room:
@@ -133,7 +133,7 @@ def test_leaving_for_another_talk_keeps_half_an_answer_and_takes_no_words_along(
 
 
 def test_a_failing_screen_ends_in_help_and_not_in_the_model(tmp_path: Path, tiny: Path, qtbot: QtBot) -> None:
-    def broken(_: Sequence[Message]) -> Level:
+    def broken(_: Sequence[Said]) -> Verdict:
         raise RuntimeError("a bug")
 
     room = Room(tmp_path / "v", tiny, broken)
@@ -150,3 +150,45 @@ def test_lone_surrogates_and_white_space(room: Room, qtbot: QtBot) -> None:
     assert room.kept() == []
     room.flow.send("half \ud83d, whole \ud83d\ude42")
     assert room.kept()[0][0] == "half \ufffd, whole 🙂"
+
+
+class Listening(EngineClient):
+    """An engine that keeps what it was asked and answers as it was told."""
+
+    def __init__(self, model: Path, *answers: str) -> None:
+        super().__init__(model, lambda _: None)
+        self.asked: list[list[Turn]] = []
+        self._answers = list(answers)
+
+    def generate(self, turns: list[Turn], sampling: Sampling, max_tokens: int) -> None:
+        self.asked.append(turns)
+        for letter in self._answers.pop(0):
+            self.token.emit(letter)
+        self.finished.emit("end", 0)
+
+
+def test_S3_S4_a_crisis_is_answered_by_us_and_care_lasts(tmp_path: Path, tiny: Path, qtbot: QtBot) -> None:
+    vault = Vault.open(tmp_path / "v")
+    engine = Listening(tiny, "I am here. You have depression. Who could come?", *["Yes."] * 6)
+    flow = ChatFlow(Chats(vault), engine, companion("quietroom"), screen, lambda: "GB")
+    answers: list[Message] = []
+    flow.answered.connect(answers.append)
+
+    def say(text: str) -> None:
+        with qtbot.waitSignal(flow.settled, timeout=30_000):
+            flow.send(text)
+
+    say("I am going to kill myself tonight.")
+    assert engine.asked == []
+    assert answers[0].role == Role.WRITTEN
+    assert "999" in answers[0].text
+    say("I am safe now, my brother is here.")
+    assert engine.asked[0][-1]["content"].startswith(companion("quietroom").supportive)
+    assert engine.asked[0][-1]["content"].endswith("I am safe now, my brother is here.")
+    assert "depression" not in answers[1].text
+    assert [m.text for m in Chats(vault).messages(flow.session_id or "")][-1] == answers[1].text
+    for _ in range(5):
+        say("We are having tea.")
+    assert engine.asked[-1][-1]["content"] == "We are having tea."
+    flow.leave()
+    vault.close()
