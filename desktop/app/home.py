@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from desktop import paths
 from desktop.app.rooms import Rooms
 from desktop.errors import UserError
+from desktop.flows.bus import DesktopBus
 from desktop.flows.vault import VaultFlow
 from desktop.store.database import ByFile, ByKey, Opener, Vault
+from desktop.store.place import is_on_network, is_synced
 from desktop.ui.idle import Idle
 from desktop.ui.locking import UnlockDialog
 from desktop.ui.main_window import MainWindow
@@ -18,7 +20,9 @@ from desktop.ui.main_window import MainWindow
 class Home(QObject):
     """The window and its door. While it is locked only the door is there, and nothing of the person's behind it."""
 
-    def __init__(self, application: QApplication, folder: Path, model: Path | None) -> None:
+    def __init__(
+        self, application: QApplication, folder: Path, model: Path | None, bus: DesktopBus | None = None
+    ) -> None:
         super().__init__()
         self._application = application
         self._folder = folder
@@ -27,6 +31,9 @@ class Home(QObject):
         self._idle: Idle | None = None
         self.rooms: Rooms | None = None
         self.window: MainWindow | None = None
+        self._bus = bus = bus or DesktopBus(folder)
+        bus.lock_wanted.connect(self.lock)
+        bus.forward_wanted.connect(self.come_forward)
         self.vault_flow = flow = VaultFlow(folder)
         flow.unlocked.connect(self._unlocked)
         flow.locked_anew.connect(self._locked_anew)
@@ -48,8 +55,17 @@ class Home(QObject):
 
     def close(self) -> None:
         """Leaves for good."""
+        self._bus.close()
         self._leave()
         self.vault_flow.close()
+
+    def come_forward(self) -> None:
+        """The window or its door in front of other windows."""
+        shown = self._door or self.window
+        if shown:
+            shown.setWindowState(shown.windowState() & ~Qt.WindowState.WindowMinimized)
+            shown.raise_()
+            shown.activateWindow()
 
     def apologize(self) -> None:
         """One calm word about a bug of ours."""
@@ -80,6 +96,8 @@ class Home(QObject):
         self._application.installEventFilter(idle)
         rooms.journal.tidy_bin()
         window.show()
+        if is_on_network(self._folder) or is_synced(self._folder):
+            window.tell(UserError("shared_folder"))
         rooms.engine.start()
         QTimer.singleShot(0, rooms.warm_up)
 

@@ -35,7 +35,7 @@ class Rooms:
 
     def close(self) -> None:
         """Ends what is under way, keeps it, and closes the vault."""
-        self.chat.leave()
+        self.chat.close()
         self.engine.close()
         self.desk.close()
         self.vault.close()

@@ -117,6 +117,9 @@ class MainWindow(QMainWindow):
         self.banner = _label("muted")
         self.notice = _label("notice")
         self.notice.hide()
+        self.fleeting = _label("notice")
+        self.fleeting.setText(i18n.text("kept.fleeting"))
+        self.fleeting.hide()
         self.box = MessageBox()
         self.send = QPushButton(i18n.text("chat.send"))
         self.send.setObjectName("primary")
@@ -125,7 +128,7 @@ class MainWindow(QMainWindow):
         row = QHBoxLayout()
         row.addWidget(self.box, 1)
         row.addLayout(_stack(self.send, self.stop))
-        right = _column(self.banner, self.transcript, self.notice)
+        right = _column(self.banner, self.fleeting, self.transcript, self.notice)
         layout = right.layout()
         assert isinstance(layout, QVBoxLayout)
         layout.setStretchFactor(self.transcript, 1)
@@ -140,6 +143,7 @@ class MainWindow(QMainWindow):
     def _build_menu(self) -> None:
         talk = self.menuBar().addMenu(i18n.text("menu.talk"))
         talk.addAction(i18n.text("menu.new"), QKeySequence.StandardKey.New, self._start_new)
+        talk.addAction(i18n.text("menu.fleeting"), QKeySequence("Ctrl+Shift+N"), self._start_fleeting)
         talk.addAction(i18n.text("menu.export"), QKeySequence("Ctrl+E"), self._ask_export)
         talk.addSeparator()
         self._lock_action = talk.addAction(
@@ -202,6 +206,11 @@ class MainWindow(QMainWindow):
         self.turn_to(None)
         self.box.setFocus()
 
+    def _start_fleeting(self) -> None:
+        self._chat.open_fleeting()
+        self._show_talk([])
+        self.box.setFocus()
+
     def _open_item(self, item: QListWidgetItem) -> None:
         kind, thing_id = item.data(Qt.ItemDataRole.UserRole)
         if kind == "entry":
@@ -239,10 +248,15 @@ class MainWindow(QMainWindow):
     def turn_to(self, session_id: str | None) -> None:
         """Shows a talk, or a new one."""
         try:
-            self._messages = self._chat.open(session_id)
+            messages = self._chat.open(session_id)
         except UserError as error:
             self.tell(error)
             return
+        self._show_talk(messages)
+
+    def _show_talk(self, messages: list[Message]) -> None:
+        self._messages = messages
+        self.fleeting.setVisible(self._chat.is_fleeting)
         self._shown = SHOWN_MESSAGES
         self.notice.hide()
         self._paint_messages()
