@@ -18,7 +18,6 @@ from PySide6.QtWidgets import (
     QPushButton,
     QTabWidget,
     QVBoxLayout,
-    QWidget,
 )
 
 from desktop import i18n
@@ -31,7 +30,7 @@ from desktop.ui import theme
 from desktop.ui.chat_view import SHOWN_MESSAGES, ChatView
 from desktop.ui.disclosure import DisclosureDialog
 from desktop.ui.journal_view import JournalView
-from desktop.ui.layout import side_by_side
+from desktop.ui.layout import column, side_by_side, stack
 from desktop.ui.locking import CodeDialog, PassphraseDialog
 from desktop.ui.message_box import MessageBox
 from desktop.ui.noticed import NoticedDialog
@@ -43,12 +42,14 @@ EXPORTS = {"export.json": ("json", ".json"), "export.markdown": ("markdown", ".m
 class MainWindow(QMainWindow):
     """One window on one journal.
 
-    `lock_wanted()`, `passphrase_chosen(words)` and `no_passphrase_wanted()` ask for what only the door can do.
+    `lock_wanted()`, `passphrase_chosen(words)`, `no_passphrase_wanted()` and `login_chosen(is_on)` ask for what only
+    the door can do.
     """
 
     lock_wanted = Signal()
     passphrase_chosen = Signal(str)
     no_passphrase_wanted = Signal()
+    login_chosen = Signal(bool)
 
     def __init__(self, chat: ChatFlow, journal: JournalFlow, disclosure: DisclosureFlow, *, is_starter: bool) -> None:
         super().__init__()
@@ -74,10 +75,12 @@ class MainWindow(QMainWindow):
         box = QMessageBox(QMessageBox.Icon.NoIcon, self.windowTitle(), i18n.text("errors.bug"), parent=self)
         box.open()
 
-    def show_lock(self, *, is_locked: bool) -> None:
+    def show_lock(self, *, is_locked: bool, by_login: bool = False) -> None:
         """Fits the menu to how the journal is locked."""
         self._lock_action.setEnabled(is_locked)
         self._open_up_action.setEnabled(is_locked)
+        self._login_action.setEnabled(is_locked)
+        self._login_action.setChecked(by_login)
         self._passphrase_action.setText(i18n.text("menu.change_passphrase" if is_locked else "menu.set_passphrase"))
 
     def show_code(self, code: str) -> None:
@@ -124,11 +127,11 @@ class MainWindow(QMainWindow):
         self.send = QPushButton(i18n.text("chat.send"))
         self.send.setObjectName("primary")
         self.stop = QPushButton(i18n.text("chat.stop"))
-        left = _column(self.new_talk, self.search, self.sessions)
+        left = column(self.new_talk, self.search, self.sessions)
         row = QHBoxLayout()
         row.addWidget(self.box, 1)
-        row.addLayout(_stack(self.send, self.stop))
-        right = _column(self.banner, self.fleeting, self.transcript, self.notice)
+        row.addLayout(stack(self.send, self.stop))
+        right = column(self.banner, self.fleeting, self.transcript, self.notice)
         layout = right.layout()
         assert isinstance(layout, QVBoxLayout)
         layout.setStretchFactor(self.transcript, 1)
@@ -150,6 +153,9 @@ class MainWindow(QMainWindow):
             i18n.text("menu.lock"), QKeySequence("Ctrl+L"), lambda: self.lock_wanted.emit()
         )
         self._passphrase_action = talk.addAction("", self._ask_passphrase)
+        self._login_action = talk.addAction(i18n.text("menu.login"))
+        self._login_action.setCheckable(True)
+        self._login_action.triggered.connect(self.login_chosen)
         self._open_up_action = talk.addAction(i18n.text("menu.open_up"), self._ask_open_up)
         talk.addSeparator()
         talk.addAction(i18n.text("menu.quit"), QKeySequence("Ctrl+Q"), self.close)
@@ -373,20 +379,3 @@ def _label(name: str) -> QLabel:
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
-
-
-def _column(*widgets: QWidget) -> QWidget:
-    column = QWidget()
-    layout = QVBoxLayout(column)
-    layout.setContentsMargins(8, 8, 8, 8)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return column
-
-
-def _stack(*buttons: QPushButton) -> QVBoxLayout:
-    layout = QVBoxLayout()
-    layout.addStretch()
-    for button in buttons:
-        layout.addWidget(button)
-    return layout
