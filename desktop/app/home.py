@@ -100,8 +100,12 @@ class Home(QObject):
         window.passphrase_chosen.connect(lambda words: self.vault_flow.set_passphrase(rooms.vault.key, words))
         window.no_passphrase_wanted.connect(lambda: self.vault_flow.use_login_only(rooms.vault.key))
         window.login_chosen.connect(lambda is_on: self.vault_flow.set_login(rooms.vault.key, is_on=is_on))
-        window.show_lock(is_locked=self.vault_flow.is_locked, by_login=self.vault_flow.opens_by_login)
-        self._idle = idle = Idle(rooms.preferences.load().idle_minutes * 60_000)
+        window.idle_chosen.connect(self._choose_idle)
+        minutes = rooms.desk.habits.idle_minutes
+        window.show_lock(
+            is_locked=self.vault_flow.is_locked, by_login=self.vault_flow.opens_by_login, idle_minutes=minutes
+        )
+        self._idle = idle = Idle(minutes * 60_000)
         idle.idled.connect(self.lock)
         self._application.installEventFilter(idle)
         rooms.journal.tidy_bin()
@@ -146,6 +150,13 @@ class Home(QObject):
             self.window.show_code(code)
         if self.rooms:
             self.rooms.rehearsal.begin_year()
+
+    def _choose_idle(self, minutes: int) -> None:
+        if self.rooms and self.window and self._idle:
+            self.rooms.desk.habits.choose_idle(minutes)
+            self._idle.wait(minutes * 60_000)
+            is_locked, by_login = self.vault_flow.is_locked, self.vault_flow.opens_by_login
+            self.window.show_lock(is_locked=is_locked, by_login=by_login, idle_minutes=minutes)
 
     def _login_set(self, is_on: bool) -> None:
         if self.window:

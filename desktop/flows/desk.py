@@ -1,6 +1,7 @@
 """What a person can do with an open vault but for talking. Never opens one."""
 
 from desktop.flows.disclosure import DisclosureFlow
+from desktop.flows.habits import HabitsFlow
 from desktop.flows.journal import JournalFlow
 from desktop.flows.kept import KeptFlow
 from desktop.flows.notes import NotesFlow
@@ -19,6 +20,7 @@ class Desk:
         self.kept = KeptFlow(vault)
         self.noticed = NoticedFlow(SafetyEvents(vault))
         self.disclosure = DisclosureFlow(Preferences(vault))
+        self.habits = HabitsFlow(Preferences(vault))
 
     def close(self) -> None:
         """Ends what is under way."""

@@ -1,6 +1,7 @@
 """How the window's pages are laid out. Never what is on them."""
 
-from PySide6.QtWidgets import QPushButton, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 
 def side_by_side(left: QWidget, right: QWidget) -> QSplitter:
@@ -31,3 +32,12 @@ def stack(*buttons: QPushButton) -> QVBoxLayout:
     for button in buttons:
         layout.addWidget(button)
     return layout
+
+
+def label(name: str) -> QLabel:
+    """Words that can be copied, dressed by `name`."""
+    words = QLabel()
+    words.setObjectName(name)
+    words.setWordWrap(True)
+    words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return words

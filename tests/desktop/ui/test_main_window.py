@@ -215,6 +215,7 @@ def test_a_talk_that_leaves_nothing_is_marked_and_gone_when_it_is_left(house: Ho
     action = next(one for one in house.window.findChildren(QAction) if one.text() == i18n.text("menu.fleeting"))
     action.trigger()
     assert house.window.fleeting.isVisible()
+    assert "kept" not in house.window.transcript.toPlainText()
     assert "an ordinary talk" not in house.window.transcript.toPlainText()
     say(house, qtbot, "a fleeting thought")
     assert "a fleeting thought" in house.window.transcript.toPlainText()
