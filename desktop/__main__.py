@@ -40,6 +40,8 @@ def _run(arguments: argparse.Namespace) -> int:
         from desktop.app import bench
 
         return bench.run(arguments.what, arguments.json)
+    if arguments.command == "lock":
+        return faces.run_lock(folder)
     if arguments.command is None and _has_screen():
         return faces.run_window(folder, asker if arguments.passphrase_file else None, arguments.model)
     if arguments.command is None:
@@ -77,9 +79,17 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument(
         "--continue", action="store_const", dest="session", const="last", help="go on with the last talk"
     )
+    which.add_argument(
+        "--leave-nothing",
+        action="store_const",
+        dest="session",
+        const="fleeting",
+        help="a new talk of which nothing is kept",
+    )
     which.add_argument("--new", action="store_true", help="start a new talk (the default)")
     for add_commands in GROUPS:
         add_commands(commands)
+    add_folder(commands.add_parser("lock", help="lock the window that is open on this journal"))
     bench = commands.add_parser("bench", help="measure, in a temporary folder")
     bench.add_argument("what", choices=["window", "vault"])
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")

@@ -193,6 +193,29 @@ class Attachment:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """One thing in the calendar: `kind` is "session", "entry" or "exercise"."""
+
+    kind: str
+    id: str
+    title: str
+    created_at: str
+    zone: str
+    mood: int | None = None
+
+
+@dataclass(frozen=True)
+class DayKept:
+    """How much a day holds; `day` is YYYY-MM-DD as it was on the wall, `moods` those of its entries."""
+
+    day: str
+    sessions: int
+    entries: int
+    exercises: int
+    moods: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Found:
     """A place where searched words stand. `marks` are (start, end) of the words within `text`."""
 

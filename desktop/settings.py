@@ -13,12 +13,14 @@ class Settings:
 
     `passphrase_offered`: whether the first choice of a lock was put before the person. `idle_minutes`: after how
     long without a touch a locked vault closes its door. `country`: ISO 3166-1 code, for crisis lines, or None.
+    `recovery_checked_at`: when the recovery code was last made, tried or put off, or None.
     """
 
     disclosure_accepted_at: str | None = None
     passphrase_offered: bool = False
     idle_minutes: int = 15
     country: str | None = None
+    recovery_checked_at: str | None = None
 
     def to_json(self) -> str:
         """The settings as one JSON object."""

@@ -18,6 +18,8 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 # A pipe that is ready takes this much without blocking (PIPE_BUF in limits.h).
 AT_ONCE = 4096
 DONE, ERROR, INTERRUPTED = 0, 2, 130
+# In place of a session's id: a new talk that leaves nothing.
+FLEETING = "fleeting"
 
 # What a model writes must not steer the terminal: all control characters but tab and line feed.
 _CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
@@ -64,8 +66,14 @@ class Terminal(QObject):
 
     def run(self, application: QCoreApplication, session_id: str | None) -> int:
         """Talks until the input ends. Returns the exit code. Raises UserError("no_session")."""
-        self._chat.open(session_id)
+        if session_id == FLEETING:
+            self._chat.open_fleeting()
+            session_id = None
+        else:
+            self._chat.open(session_id)
         self._say(i18n.text("notices.reminder" if self._disclosure.is_accepted else "disclosure.text"))
+        if self._chat.is_fleeting:
+            self._say(i18n.text("kept.fleeting"))
         if session_id:
             self._say(i18n.text("notices.session", id=session_id))
         wakeup = self._watch_interrupts()
@@ -166,7 +174,7 @@ class Terminal(QObject):
         self._leave_when_done()
 
     def _name_session(self, message: Message) -> None:
-        if self._chat.session_is_new:
+        if self._chat.session_is_new and not self._chat.is_fleeting:
             self._say(i18n.text("notices.session", id=message.session_id))
 
     def _tell(self, error: UserError) -> None:

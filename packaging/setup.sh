@@ -12,7 +12,7 @@ want=$(cat packaging/setup.sh packaging/no_common.cmake packaging/locks/*.txt py
 say() { printf 'setup: %s\n' "$*" >&2; }
 
 # What the build, Qt and the tests need from Debian or Ubuntu.
-packages=(g++ python3-venv xvfb strace fontconfig fonts-dejavu-core libegl1 libgl1 libdbus-1-3 libfontconfig1
+packages=(g++ python3-venv xvfb strace dbus fontconfig fonts-dejavu-core libegl1 libgl1 libdbus-1-3 libfontconfig1
           libglib2.0-0 libxkbcommon0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1
           libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1)
 if command -v dpkg-query >/dev/null; then

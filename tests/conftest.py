@@ -18,6 +18,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["DISPLAY"] = f":{pipe.readline().strip()}"
     os.environ.pop("WAYLAND_DISPLAY", None)
     os.environ.pop("QT_QPA_PLATFORM", None)
+    # No test speaks to the desktop that it runs on.
+    os.environ["DBUS_SESSION_BUS_ADDRESS"] = "disabled:"
 
     def close() -> None:
         screen.terminate()

@@ -7,6 +7,7 @@ from desktop.companions import companion
 from desktop.engine.client import EngineClient
 from desktop.flows.chat import ChatFlow
 from desktop.flows.desk import Desk
+from desktop.flows.rehearsal import RehearsalFlow
 from desktop.safety.verdict import Said, Verdict
 from desktop.store.chats import Chats
 from desktop.store.database import Vault
@@ -24,6 +25,7 @@ class Rooms:
         self.engine.loaded.connect(lambda identity: preferences.keep_sha256(model, identity.sha256))
         self.desk = Desk(vault)
         self.journal = self.desk.journal
+        self.rehearsal = RehearsalFlow(vault)
         self.disclosure = disclosure = self.desk.disclosure
         self.chat = ChatFlow(
             chats, self.engine, companion("quietroom"), _screen, lambda: disclosure.country, self.desk.noticed
@@ -35,7 +37,7 @@ class Rooms:
 
     def close(self) -> None:
         """Ends what is under way, keeps it, and closes the vault."""
-        self.chat.leave()
+        self.chat.close()
         self.engine.close()
         self.desk.close()
         self.vault.close()

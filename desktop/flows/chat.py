@@ -21,6 +21,7 @@ from desktop.safety.policy import RECENT, care
 from desktop.safety.replies import reply
 from desktop.safety.verdict import Screen
 from desktop.store.chats import Chats
+from desktop.store.database import Vault
 
 # A growing answer is on the disk at least this often.
 KEEP_EVERY_MS = 2000
@@ -58,7 +59,8 @@ class ChatFlow(QObject):
     ) -> None:
         """`country` gives the code of the person's country, for crisis lines; `noticed` keeps what was raised."""
         super().__init__()
-        self._chats = chats
+        self._kept = self._chats = chats
+        self._fleeting: Vault | None = None
         self._engine = engine
         self._companion = companion
         self._screen = screen
@@ -85,13 +87,35 @@ class ChatFlow(QObject):
         """Whether an answer is under way or due."""
         return self._question is not None or bool(self._waiting)
 
+    @property
+    def is_fleeting(self) -> bool:
+        """Whether this is a talk that leaves nothing."""
+        return self._fleeting is not None
+
+    def open_fleeting(self) -> None:
+        """Turns to a new talk that leaves nothing: its words are in memory alone, and gone when it is left."""
+        self.close()
+        self._fleeting = Vault.fleeting()
+        self._chats = Chats(self._fleeting)
+        self.session_id = None
+        self._forgotten = 0
+
+    def close(self) -> None:
+        """Ends everything under way; of a talk that leaves nothing, nothing is left."""
+        self.leave()
+        if self._fleeting:
+            self._chats = self._kept
+            self._fleeting.close()
+            self._fleeting = None
+            self._levels.clear()
+
     def open(self, session_id: str | None) -> list[Message]:
         """Turns to a session, or to a new one, and gives what was said in it. Raises UserError("no_session")."""
         messages: list[Message] = []
         if session_id is not None:
-            self._chats.session(session_id)
-            messages = list(self._chats.messages(session_id))
-        self.leave()
+            self._kept.session(session_id)
+            messages = list(self._kept.messages(session_id))
+        self.close()
         self.session_id = session_id
         self._forgotten = 0
         return messages
@@ -152,7 +176,7 @@ class ChatFlow(QObject):
             self._recent_levels(talk)
             if verdict.level not in (Level.HIGH, Level.CRISIS):
                 return None
-            if noticed := self.noticed:
+            if (noticed := self.noticed) and not self.is_fleeting:
                 self._try_to_keep(lambda: noticed.keep(verdict, talk[-1]))
             said = [message.text for message in talk if message.role == Role.WRITTEN]
             return reply(verdict.level, verdict.category, self._country(), said)

@@ -6,7 +6,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from desktop.flows.worker import Worker
-from desktop.work import locking
+from desktop.work import locking, login
 
 
 class VaultFlow(QObject):
@@ -14,12 +14,15 @@ class VaultFlow(QObject):
 
     `unlocked(key)`: the 32 bytes that open the vault. `locked_anew(code)`: the vault now opens by the new
     passphrase, and by this recovery code, which is shown once and kept nowhere. `opened_up()`: it now opens
-    without a passphrase. `failed(UserError)`.
+    without a passphrase. `login_set(is_on)`: the login opens it as well, or no more. `rehearsed()`: the recovery code
+    was the right one. `failed(UserError)`.
     """
 
     unlocked = Signal(bytes)
     locked_anew = Signal(str)
     opened_up = Signal()
+    login_set = Signal(bool)
+    rehearsed = Signal()
     failed = Signal(object)
 
     def __init__(self, folder: Path) -> None:
@@ -33,6 +36,23 @@ class VaultFlow(QObject):
     def is_locked(self) -> bool:
         """Whether a passphrase is needed to open the vault. Raises UserError("key_damaged")."""
         return locking.is_locked(self._folder)
+
+    @property
+    def opens_by_login(self) -> bool:
+        """Whether the login opens the vault as well. Raises UserError("key_damaged")."""
+        return login.is_on(self._folder)
+
+    def unlock_by_login(self) -> None:
+        """Tries the system's keyring."""
+        self._work.ask("unlock_by_login", folder=str(self._folder))
+
+    def set_login(self, key: bytes, *, is_on: bool) -> None:
+        """Lets the login open the vault as well, or no more."""
+        self._work.ask("set_login", folder=str(self._folder), key=key.hex(), is_on=is_on)
+
+    def check_recovery(self, code: str) -> None:
+        """Tries whether a recovery code would open the vault."""
+        self._work.ask("check_recovery", folder=str(self._folder), code=code)
 
     def unlock(self, passphrase: str) -> None:
         """Tries a passphrase."""
@@ -60,5 +80,9 @@ class VaultFlow(QObject):
                 self.unlocked.emit(bytes.fromhex(key))
             case {"code": str(code)}:
                 self.locked_anew.emit(code)
+            case {"login": bool(is_on)}:
+                self.login_set.emit(is_on)
+            case {"rehearsed": True}:
+                self.rehearsed.emit()
             case _:
                 self.opened_up.emit()

@@ -6,23 +6,23 @@ from desktop.errors import UserError
 from desktop.store.database import Vault, told
 
 # The tables that things can be deleted from.
-TABLES = ("sessions", "entries")
+TABLES = ("sessions", "entries", "notes", "exercises_done")
 
 
 class Bin:
-    """Sessions and entries that were deleted. Erasing leaves nothing of them in the file, its log or its index."""
+    """Talks, entries, notes and exercises that were deleted. Erasing leaves nothing of them in file, log or index."""
 
     def __init__(self, vault: Vault) -> None:
         self._db = vault.db
         self._path = vault.folder
 
     def put(self, thing_id: str, time: str) -> None:
-        """Puts a session or an entry into the bin. Raises UserError("nothing_there")."""
+        """Puts a thing into the bin. Raises UserError("nothing_there")."""
         if not self._mark(thing_id, time, "deleted_at IS NULL"):
             raise UserError("nothing_there", id=thing_id)
 
     def take_back(self, thing_id: str) -> None:
-        """Takes a session or an entry out of the bin. Raises UserError("not_in_bin")."""
+        """Takes a thing out of the bin. Raises UserError("not_in_bin")."""
         if not self._mark(thing_id, None, "deleted_at IS NOT NULL"):
             raise UserError("not_in_bin", id=thing_id)
 
@@ -32,6 +32,10 @@ class Bin:
             rows = self._db.execute(
                 "SELECT 'session', id, title, deleted_at AS at FROM sessions WHERE deleted_at IS NOT NULL"
                 " UNION ALL SELECT 'entry', id, title, deleted_at AS at FROM entries WHERE deleted_at IS NOT NULL"
+                " UNION ALL SELECT 'note', id, substr(text, 1, 60), deleted_at AS at FROM notes"
+                " WHERE deleted_at IS NOT NULL"
+                " UNION ALL SELECT 'exercise', id, exercise, deleted_at AS at FROM exercises_done"
+                " WHERE deleted_at IS NOT NULL"
                 " ORDER BY at DESC"
             ).fetchall()
         return [(str(kind), str(thing), str(title), str(at)) for kind, thing, title, at in rows]

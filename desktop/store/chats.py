@@ -52,6 +52,26 @@ class Chats:
         """Keeps what an answer has grown to. Raises UserError (disk_full ...)."""
         self._write("UPDATE messages SET text = ?, state = ? WHERE id = ?", text, state.value, message_id)
 
+    def edit(self, message_id: str, text: str, time: str) -> None:
+        """Keeps what the person made of their words; those before stay among the versions. Raises UserError."""
+        with told(self._path), self._db.atomic():
+            row = self._db.execute("SELECT text, role FROM messages WHERE id = ?", (message_id,)).fetchone()
+            if row is None or row[1] != Role.USER.value:
+                raise UserError("no_message", id=message_id)
+            self.add_version(message_id, time, row[0])
+            self._db.execute("UPDATE messages SET text = ? WHERE id = ?", (text, message_id))
+
+    def add_version(self, message_id: str, saved_at: str, text: str) -> None:
+        """Keeps words that a message had until `saved_at`. Raises UserError."""
+        self._write(
+            "INSERT INTO message_versions (message_id, saved_at, text) VALUES (?, ?, ?)", message_id, saved_at, text
+        )
+
+    def versions(self, message_id: str) -> list[tuple[str, str]]:
+        """(when it was replaced, words) before each edit of a message, the oldest first."""
+        rows = self._read("SELECT saved_at, text FROM message_versions WHERE message_id = ? ORDER BY seq", message_id)
+        return [(row["saved_at"], row["text"]) for row in rows]
+
     def sessions(self, limit: int = -1) -> list[Session]:
         """Sessions outside the bin, the one last written in first; all of them without a limit."""
         rows = self._read(

@@ -125,6 +125,17 @@ class Vault:
         locks, key = _unlock(folder, locks, opener or ByFile())
         return cls(folder, locks, connect(folder / locks.journal, key), key, None)
 
+    @classmethod
+    def fleeting(cls) -> "Vault":
+        """A vault in memory alone, for a talk that leaves nothing: closing it is the end of what it held."""
+        key = new_key()
+        conn = sqlcipher3.connect(":memory:", isolation_level=None)
+        conn.execute("PRAGMA temp_store = MEMORY")
+        conn.execute("PRAGMA foreign_keys = ON")
+        db = Database(conn, execute_plugins=False)
+        migrations.apply(db)
+        return cls(Path(), Locks.new(key), db, key, None, is_new=True)
+
     @staticmethod
     def hold(folder: Path) -> FileLock:
         """The lock on a folder alone, to be released; nobody else can open it meanwhile. Raises UserError."""

@@ -11,7 +11,7 @@ from desktop.store.database import Vault, told
 
 _COLUMNS = (
     "id, title, text, created_at, zone, updated_at, mood, tension, energy, sleep, feelings, tags,"
-    " session_id, deleted_at"
+    " session_id, deleted_at, exercise_id"
 )
 
 
@@ -78,7 +78,7 @@ def _values(entry: Entry) -> tuple[object, ...]:
         entry.id, entry.title, entry.text, entry.created_at, entry.zone, entry.updated_at,
         check_in.mood, check_in.tension, check_in.energy, check_in.sleep,
         json.dumps(entry.feelings, ensure_ascii=False), json.dumps(entry.tags, ensure_ascii=False),
-        entry.session_id, entry.deleted_at,
+        entry.session_id, entry.deleted_at, entry.exercise_id,
     )  # fmt: skip
 
 

@@ -3,9 +3,9 @@
 `keys.json` (and its copy, `keys.copy.json`) is one JSON object: `format` 2; `id`, 16 random bytes; `check`, which
 tells a right data key from a wrong one; `journal`, the name of the database file under this key; `finished`, whether
 the journal ever stood; `locks`, by kind: "file" {"name", "sealed"}, "passphrase" {"salt", "memory_kib", "passes",
-"lanes", "sealed"}, "recovery" {"sealed"}; `sum`, the SHA-256 of all the rest. Bytes are in hex. Each `sealed` is
-bound to the vault's id and the lock's kind. The file `name` (`key`, or `key-` and 8 hex digits after a rekey) holds
-the 32 bytes that open the lock "file".
+"lanes", "sealed"}, "recovery" {"sealed"}, "keyring" {"sealed"}; `sum`, the SHA-256 of all the rest. Bytes are in
+hex. Each `sealed` is bound to the vault's id and the lock's kind. The file `name` (`key`, or `key-` and 8 hex digits
+after a rekey) holds the 32 bytes that open the lock "file".
 
 Format 1 (the first days) had the data key itself in `key`; it is taken over as it stands, until `rekey`.
 """
@@ -145,6 +145,17 @@ class Locks:
         """Adds or replaces the lock that a recovery code opens; gives the new code, which is kept nowhere."""
         code = new_recovery_code()
         return self._with("recovery", {}, recovery_key(code), key), code
+
+    def with_keyring(self, key: bytes) -> tuple["Locks", bytes]:
+        """Adds or replaces the lock that the system's keyring opens; gives the 32 bytes to be put into it."""
+        wrapping = new_key()
+        return self._with("keyring", {}, wrapping, key), wrapping
+
+    def open_by_keyring(self, wrapping: bytes) -> bytes | None:
+        """The data key by what the keyring holds, or None if that does not belong to this vault."""
+        if "keyring" not in self.locks or len(wrapping) != KEY_BYTES:
+            return None
+        return self._unwrap("keyring", wrapping)
 
     def without(self, kind: str) -> "Locks":
         """Takes a lock away."""

@@ -20,7 +20,10 @@ _PHRASE_OR_WORD = re.compile(r'"([^"]+)"|(\S+)')
 
 @dataclass(frozen=True)
 class Filter:
-    """Which of the found things count. `kind` is "message" or "entry"; times are UTC texts, `end` not included."""
+    """Which of the found things count. Times are UTC texts, `end` not included.
+
+    `kind` is "message", "entry", "note" or "exercise".
+    """
 
     kind: str | None = None
     start: str = ""
@@ -31,7 +34,7 @@ class Filter:
 
 
 class Search:
-    """Full-text search over messages and entries."""
+    """Search over everything written. Notes and exercises are few and are read through, outside the index."""
 
     def __init__(self, vault: Vault) -> None:
         self._db = vault.db
@@ -48,10 +51,13 @@ class Search:
             raise UserError("nothing_to_find")
         query = " ".join(f'"{term}"' if is_phrase else f'"{term}"*' for term, is_phrase in terms)
         found: list[Found] = []
-        if chosen.kind != "entry" and chosen.tag is None and chosen.least_mood is None and chosen.most_mood is None:
+        only_entries = chosen.tag is not None or chosen.least_mood is not None or chosen.most_mood is not None
+        if chosen.kind in (None, "message") and not only_entries:
             found += (_found("message", row, terms) for row in islice(self._messages(query, chosen), limit))
-        if chosen.kind != "message":
+        if chosen.kind in (None, "entry"):
             found += (_found("entry", row, terms) for row in islice(self._entries(query, chosen), limit))
+        if chosen.kind in (None, "note", "exercise") and not only_entries:
+            found += (_found(row.pop("kind"), row, terms) for row in self._few(terms, chosen))
         return sorted(found, key=lambda one: one.created_at, reverse=True)[:limit]
 
     def is_sound(self) -> bool:
@@ -84,6 +90,18 @@ class Search:
                 (query, chosen.start, chosen.end),
             )
 
+    def _few(self, terms: list[tuple[str, bool]], chosen: Filter) -> Iterator[dict[str, Any]]:
+        with told(self._path):
+            rows = self._db.query(
+                "SELECT * FROM (SELECT 'note' AS kind, id, NULL AS session_id, created_at, '' AS title, text FROM notes"
+                " WHERE deleted_at IS NULL UNION ALL SELECT 'exercise', id, session_id, created_at, exercise,"
+                " (SELECT group_concat(json_extract(value, '$[1]'), char(10)) FROM json_each(answers))"
+                " FROM exercises_done WHERE deleted_at IS NULL)"
+                " WHERE text <> '' AND (? IS NULL OR kind = ?) AND created_at >= ? AND created_at < ?",
+                (chosen.kind, chosen.kind, chosen.start, chosen.end),
+            )
+            yield from (row for row in rows if _holds(row["text"], terms))
+
     def _entries(self, query: str, chosen: Filter) -> Iterator[dict[str, Any]]:
         with told(self._path):
             yield from self._db.query(
@@ -99,6 +117,11 @@ class Search:
                     chosen.most_mood, chosen.most_mood, chosen.tag, chosen.tag,
                 ),
             )  # fmt: skip
+
+
+def _holds(text: str, terms: list[tuple[str, bool]]) -> bool:
+    """Whether every term stands in `text`."""
+    return all(_marks(text, [term]) for term in terms)
 
 
 def _terms(words: str) -> list[tuple[str, bool]]:

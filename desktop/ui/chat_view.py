@@ -39,18 +39,21 @@ class ChatView(QTextBrowser):
         self.setUndoRedoEnabled(False)
         self.anchorClicked.connect(self._follow)
         self.document().setDocumentMargin(12)
-        self.show_messages([], 0)
+        self.show_messages([], 0, i18n.text("chat.empty"))
 
     def dress(self, theme: Theme) -> None:
         """Takes other colours for what is painted from now on."""
         self._theme = theme
 
-    def show_messages(self, messages: list[Message], earlier: int) -> None:
-        """Paints a talk anew, a few messages each time the event loop comes round; `earlier` more exist."""
+    def show_messages(self, messages: list[Message], earlier: int, when_empty: str = "") -> None:
+        """Paints a talk anew, a few messages each time the event loop comes round; `earlier` more exist.
+
+        `when_empty` stands where there are none.
+        """
         self.clear()
         self._due.clear()
-        if not messages:
-            self._add_line(i18n.text("chat.empty"))
+        if not messages and when_empty:
+            self._add_line(when_empty)
         if earlier:
             cursor = self._end()
             link = self._character_format(self._theme.accent)

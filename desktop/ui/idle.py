@@ -25,6 +25,10 @@ class Idle(QObject):
         self._timer.timeout.connect(self.idled)
         self._timer.start()
 
+    def wait(self, milliseconds: int) -> None:
+        """Waits this long from now on."""
+        self._timer.start(milliseconds)
+
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         """Looks on and lets everything pass."""
         if event.type() in _SIGNS:

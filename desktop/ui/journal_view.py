@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from desktop import i18n
 from desktop.records import CheckIn, Entry
+from desktop.ui.clipboard import Clearing
 from desktop.ui.layout import side_by_side
 
 
@@ -57,6 +58,7 @@ class JournalView(QWidget):
         self.when = QLabel()
         self.when.setObjectName("muted")
         self.text.textChanged.connect(self._judge)
+        Clearing(self, self.text.toPlainText)
         self._lay_out()
         self.open(None)
 

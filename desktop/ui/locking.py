@@ -24,11 +24,15 @@ COPIED_FOR_MS = 60_000
 
 
 class UnlockDialog(QDialog):
-    """Asks for the passphrase, or for the recovery code. `tried(words, is_code)`; it stays until `accept`."""
+    """Asks for the passphrase, or for the recovery code. `tried(words, is_code)`; it stays until `accept`.
+
+    `login_tried()`: the login shall open it, where it may.
+    """
 
     tried = Signal(str, bool)
+    login_tried = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, opens_by_login: bool = False) -> None:
         super().__init__(parent)
         self.setWindowTitle(i18n.text("chat.window_title"))
         self._is_code = False
@@ -46,8 +50,13 @@ class UnlockDialog(QDialog):
         self.other = QPushButton(i18n.text("unlock.use_code"))
         self.other.setAutoDefault(False)
         self.other.clicked.connect(self._switch)
+        self.login = QPushButton(i18n.text("unlock.use_login"))
+        self.login.setAutoDefault(False)
+        self.login.setVisible(opens_by_login)
+        self.login.clicked.connect(self._try_login)
         row = QHBoxLayout()
         row.addWidget(self.other)
+        row.addWidget(self.login)
         row.addStretch()
         row.addWidget(self.open_button)
         _fill(self, self._text, self.words, self.notice, row)
@@ -65,6 +74,11 @@ class UnlockDialog(QDialog):
             self._wait(True)
             self.tried.emit(self.words.text(), self._is_code)
 
+    def _try_login(self) -> None:
+        self._show(i18n.text("unlock.opening"))
+        self._wait(True)
+        self.login_tried.emit()
+
     def _switch(self) -> None:
         self._is_code = not self._is_code
         self.words.clear()
@@ -81,7 +95,7 @@ class UnlockDialog(QDialog):
         self.notice.setMinimumHeight(self.notice.heightForWidth(self.words.width()))
 
     def _wait(self, is_waiting: bool) -> None:
-        for widget in (self.words, self.open_button, self.other):
+        for widget in (self.words, self.open_button, self.other, self.login):
             widget.setEnabled(not is_waiting)
 
 

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
+    QInputDialog,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -18,20 +18,20 @@ from PySide6.QtWidgets import (
     QPushButton,
     QTabWidget,
     QVBoxLayout,
-    QWidget,
 )
 
 from desktop import i18n
 from desktop.errors import UserError
 from desktop.flows.chat import ChatFlow
 from desktop.flows.disclosure import DisclosureFlow
+from desktop.flows.habits import LEAST_IDLE, MOST_IDLE
 from desktop.flows.journal import JournalFlow
 from desktop.records import CheckIn, Entry, Message, ModelIdentity, State
 from desktop.ui import theme
 from desktop.ui.chat_view import SHOWN_MESSAGES, ChatView
 from desktop.ui.disclosure import DisclosureDialog
 from desktop.ui.journal_view import JournalView
-from desktop.ui.layout import side_by_side
+from desktop.ui.layout import column, label, side_by_side, stack
 from desktop.ui.locking import CodeDialog, PassphraseDialog
 from desktop.ui.message_box import MessageBox
 from desktop.ui.noticed import NoticedDialog
@@ -43,12 +43,15 @@ EXPORTS = {"export.json": ("json", ".json"), "export.markdown": ("markdown", ".m
 class MainWindow(QMainWindow):
     """One window on one journal.
 
-    `lock_wanted()`, `passphrase_chosen(words)` and `no_passphrase_wanted()` ask for what only the door can do.
+    `lock_wanted()`, `passphrase_chosen(words)`, `no_passphrase_wanted()`, `login_chosen(is_on)` and
+    `idle_chosen(minutes)` ask for what only the door can do.
     """
 
     lock_wanted = Signal()
     passphrase_chosen = Signal(str)
     no_passphrase_wanted = Signal()
+    login_chosen = Signal(bool)
+    idle_chosen = Signal(int)
 
     def __init__(self, chat: ChatFlow, journal: JournalFlow, disclosure: DisclosureFlow, *, is_starter: bool) -> None:
         super().__init__()
@@ -58,6 +61,7 @@ class MainWindow(QMainWindow):
         self._is_starter = is_starter
         self._messages: list[Message] = []
         self._shown = SHOWN_MESSAGES
+        self._idle_minutes = 15
         application = QApplication.instance()
         assert isinstance(application, QApplication)
         self.setWindowTitle(i18n.text("chat.window_title"))
@@ -74,10 +78,14 @@ class MainWindow(QMainWindow):
         box = QMessageBox(QMessageBox.Icon.NoIcon, self.windowTitle(), i18n.text("errors.bug"), parent=self)
         box.open()
 
-    def show_lock(self, *, is_locked: bool) -> None:
+    def show_lock(self, *, is_locked: bool, by_login: bool = False, idle_minutes: int | None = None) -> None:
         """Fits the menu to how the journal is locked."""
         self._lock_action.setEnabled(is_locked)
         self._open_up_action.setEnabled(is_locked)
+        self._login_action.setEnabled(is_locked)
+        self._login_action.setChecked(by_login)
+        self._idle_action.setEnabled(is_locked)
+        self._idle_minutes = idle_minutes or self._idle_minutes
         self._passphrase_action.setText(i18n.text("menu.change_passphrase" if is_locked else "menu.set_passphrase"))
 
     def show_code(self, code: str) -> None:
@@ -114,18 +122,21 @@ class MainWindow(QMainWindow):
         self.search.setAccessibleName(i18n.text("chat.find"))
         self.search.setClearButtonEnabled(True)
         self.transcript = ChatView(colours)
-        self.banner = _label("muted")
-        self.notice = _label("notice")
+        self.banner = label("muted")
+        self.notice = label("notice")
         self.notice.hide()
+        self.fleeting = label("notice")
+        self.fleeting.setText(i18n.text("kept.fleeting"))
+        self.fleeting.hide()
         self.box = MessageBox()
         self.send = QPushButton(i18n.text("chat.send"))
         self.send.setObjectName("primary")
         self.stop = QPushButton(i18n.text("chat.stop"))
-        left = _column(self.new_talk, self.search, self.sessions)
+        left = column(self.new_talk, self.search, self.sessions)
         row = QHBoxLayout()
         row.addWidget(self.box, 1)
-        row.addLayout(_stack(self.send, self.stop))
-        right = _column(self.banner, self.transcript, self.notice)
+        row.addLayout(stack(self.send, self.stop))
+        right = column(self.banner, self.fleeting, self.transcript, self.notice)
         layout = right.layout()
         assert isinstance(layout, QVBoxLayout)
         layout.setStretchFactor(self.transcript, 1)
@@ -140,12 +151,17 @@ class MainWindow(QMainWindow):
     def _build_menu(self) -> None:
         talk = self.menuBar().addMenu(i18n.text("menu.talk"))
         talk.addAction(i18n.text("menu.new"), QKeySequence.StandardKey.New, self._start_new)
+        talk.addAction(i18n.text("menu.fleeting"), QKeySequence("Ctrl+Shift+N"), self._start_fleeting)
         talk.addAction(i18n.text("menu.export"), QKeySequence("Ctrl+E"), self._ask_export)
         talk.addSeparator()
         self._lock_action = talk.addAction(
             i18n.text("menu.lock"), QKeySequence("Ctrl+L"), lambda: self.lock_wanted.emit()
         )
         self._passphrase_action = talk.addAction("", self._ask_passphrase)
+        self._login_action = talk.addAction(i18n.text("menu.login"))
+        self._login_action.setCheckable(True)
+        self._login_action.triggered.connect(self.login_chosen)
+        self._idle_action = talk.addAction(i18n.text("menu.idle"), self._ask_idle)
         self._open_up_action = talk.addAction(i18n.text("menu.open_up"), self._ask_open_up)
         talk.addSeparator()
         talk.addAction(i18n.text("menu.quit"), QKeySequence("Ctrl+Q"), self.close)
@@ -187,7 +203,7 @@ class MainWindow(QMainWindow):
 
     def _saved(self, message: Message) -> None:
         if not self._messages:
-            self.transcript.show_messages([], 0)
+            self.transcript.show_messages([], 0, "")
         self._messages.append(message)
         self.transcript.add(message)
         self._list_sessions()
@@ -200,6 +216,11 @@ class MainWindow(QMainWindow):
 
     def _start_new(self) -> None:
         self.turn_to(None)
+        self.box.setFocus()
+
+    def _start_fleeting(self) -> None:
+        self._chat.open_fleeting()
+        self._show_talk([])
         self.box.setFocus()
 
     def _open_item(self, item: QListWidgetItem) -> None:
@@ -239,10 +260,15 @@ class MainWindow(QMainWindow):
     def turn_to(self, session_id: str | None) -> None:
         """Shows a talk, or a new one."""
         try:
-            self._messages = self._chat.open(session_id)
+            messages = self._chat.open(session_id)
         except UserError as error:
             self.tell(error)
             return
+        self._show_talk(messages)
+
+    def _show_talk(self, messages: list[Message]) -> None:
+        self._messages = messages
+        self.fleeting.setVisible(self._chat.is_fleeting)
         self._shown = SHOWN_MESSAGES
         self.notice.hide()
         self._paint_messages()
@@ -254,7 +280,10 @@ class MainWindow(QMainWindow):
         self._paint_messages()
 
     def _paint_messages(self) -> None:
-        self.transcript.show_messages(self._messages[-self._shown :], max(len(self._messages) - self._shown, 0))
+        earlier = max(len(self._messages) - self._shown, 0)
+        # "It is kept" would not be true of a talk that leaves nothing.
+        when_empty = "" if self._chat.is_fleeting else i18n.text("chat.empty")
+        self.transcript.show_messages(self._messages[-self._shown :], earlier, when_empty)
 
     def _list_sessions(self) -> None:
         """The talks last written in, or where the words in the search box stand."""
@@ -307,6 +336,15 @@ class MainWindow(QMainWindow):
         dialog.chosen.connect(self.passphrase_chosen)
         dialog.open()
 
+    def _ask_idle(self) -> None:
+        dialog = QInputDialog(self)
+        dialog.setLabelText(i18n.text("kept.idle"))
+        dialog.setInputMode(QInputDialog.InputMode.IntInput)
+        dialog.setIntRange(LEAST_IDLE, MOST_IDLE)
+        dialog.setIntValue(self._idle_minutes)
+        dialog.intValueSelected.connect(self.idle_chosen)
+        dialog.open()
+
     def _ask_open_up(self) -> None:
         box = QMessageBox(QMessageBox.Icon.NoIcon, self.windowTitle(), i18n.text("unlock.open_up_text"), parent=self)
         yes = box.addButton(i18n.text("unlock.open_up"), QMessageBox.ButtonRole.AcceptRole)
@@ -351,28 +389,3 @@ class MainWindow(QMainWindow):
 def _format_of(name_filter: str) -> tuple[str, str]:
     """The format's name and its files' ending, for one of the dialog's filters."""
     return next(found for name, found in EXPORTS.items() if i18n.text(name) == name_filter)
-
-
-def _label(name: str) -> QLabel:
-    label = QLabel()
-    label.setObjectName(name)
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
-
-
-def _column(*widgets: QWidget) -> QWidget:
-    column = QWidget()
-    layout = QVBoxLayout(column)
-    layout.setContentsMargins(8, 8, 8, 8)
-    for widget in widgets:
-        layout.addWidget(widget)
-    return column
-
-
-def _stack(*buttons: QPushButton) -> QVBoxLayout:
-    layout = QVBoxLayout()
-    layout.addStretch()
-    for button in buttons:
-        layout.addWidget(button)
-    return layout

@@ -20,7 +20,7 @@ def add_commands(commands: Commands) -> None:
     search.add_argument("words", nargs="+", metavar="TEXT", help='words, their beginnings, or "a phrase"')
     search.add_argument("--from", dest="start", default="", metavar="DATE", help="not before this day (UTC)")
     search.add_argument("--to", dest="end", default="", metavar="DATE", help="not after this day (UTC)")
-    search.add_argument("--kind", choices=["message", "entry"])
+    search.add_argument("--kind", choices=["message", "entry", "note", "exercise"])
     search.add_argument("--tag")
     search.add_argument("--least-mood", type=gauge, metavar="0-10")
     search.add_argument("--most-mood", type=gauge, metavar="0-10")
@@ -90,7 +90,7 @@ def _search(desk: Desk, arguments: argparse.Namespace) -> None:
             text += found.text[last:start] + "[" + found.text[start:end] + "]"
             last = end
         text += found.text[last:]
-        thing = found.id if found.kind == "entry" else found.session_id or ""
+        thing = found.session_id or "" if found.kind == "message" else found.id
         print_fields(found.kind, thing, moment(found.created_at), text)
 
 

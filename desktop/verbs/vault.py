@@ -29,6 +29,10 @@ def add_commands(commands: Commands) -> None:
     unlock.set_defaults(run=_unlock)
     for command in (passphrase, unlock):
         command.add_argument("--new-passphrase-file", type=Path, metavar="FILE", help="its first line is the new one")
+    login = commands.add_parser("login", help="let this computer's login open the journal as well, or no more")
+    login.add_argument("state", choices=["on", "off"])
+    login.set_defaults(run=_login)
+    add_folder(login)
     rekey = commands.add_parser("rekey", help="make a new key and write the journal anew under it")
     rekey.set_defaults(run=_rekey)
     backup = commands.add_parser("backup", help="write one encrypted file that holds everything")
@@ -81,6 +85,12 @@ def _unlock(arguments: argparse.Namespace) -> None:
         raise UserError("recovery_needed")
     way = locking.by_recovery(folder, code)
     _give_code(locking.relock(folder, way, _new_words(arguments)))
+
+
+def _login(arguments: argparse.Namespace) -> None:
+    folder, is_on = folder_of(arguments), arguments.state == "on"
+    locking.set_login(folder, locking.opener(folder, asker_of(arguments)), is_on=is_on)
+    say(i18n.text("rehearsal.login_on" if is_on else "rehearsal.login_off"))
 
 
 def _rekey(arguments: argparse.Namespace) -> None:

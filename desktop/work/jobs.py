@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from desktop.store.database import ByKey
-from desktop.work import exporting, locking
+from desktop.work import exporting, locking, login
 
 Outcome = dict[str, Any]
 
@@ -32,10 +32,27 @@ def _use_login_only(folder: str, key: str) -> Outcome:
     return {}
 
 
+def _unlock_by_login(folder: str) -> Outcome:
+    return {"key": login.unlock(Path(folder)).hex()}
+
+
+def _set_login(folder: str, key: str, is_on: bool) -> Outcome:
+    (login.turn_on if is_on else login.turn_off)(Path(folder), bytes.fromhex(key))
+    return {"login": is_on}
+
+
+def _check_recovery(folder: str, code: str) -> Outcome:
+    locking.unlock_by_recovery(Path(folder), code)
+    return {"rehearsed": True}
+
+
 JOBS: dict[str, Callable[..., Outcome]] = {
     "export": _export,
     "unlock": _unlock,
     "unlock_by_recovery": _unlock_by_recovery,
     "set_passphrase": _set_passphrase,
     "use_login_only": _use_login_only,
+    "unlock_by_login": _unlock_by_login,
+    "set_login": _set_login,
+    "check_recovery": _check_recovery,
 }

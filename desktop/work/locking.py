@@ -1,5 +1,6 @@
 """Opening and locking a vault: the slow derivations, for the child and for the terminal. Never shows anything."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ from desktop.store.database import ByFile, ByKey, ByPassphrase, Opener, Vault, i
 from desktop.store.keys import choose_cost
 from desktop.store.locks import Locks
 from desktop.store.rekey import rekey_vault
+from desktop.work import login
 
 
 def is_locked(folder: Path) -> bool:
@@ -43,6 +45,9 @@ def opener(folder: Path, asks: Asks) -> Opener:
         return ByPassphrase(_checked(text), choose_cost(time.perf_counter)) if text is not None else ByFile()
     if not is_locked(folder):
         return ByFile()
+    if login.is_on(folder) and asks.first_passphrase() is None:
+        with contextlib.suppress(UserError):
+            return ByKey(login.unlock(folder))
     text = asks.passphrase()
     if text is None:
         raise UserError("passphrase_needed", path=str(folder))
@@ -79,7 +84,17 @@ def set_passphrase(folder: Path, key: bytes, passphrase: str) -> str:
 def use_login_only(folder: Path, key: bytes) -> None:
     """From now on the key file opens the vault: whoever has the disk can read it. Raises UserError("key_wrong")."""
     locks = _locks(folder, key).with_file(key, folder)
-    locks.without("passphrase").without("recovery").save(folder)
+    locks.without("passphrase").without("recovery").without("keyring").save(folder)
+    login.forget(locks)
+
+
+def set_login(folder: Path, way: Opener, *, is_on: bool) -> None:
+    """From the terminal: the login opens the vault as well, or no more. Raises UserError."""
+    vault = Vault.open(folder, way)
+    try:
+        (login.turn_on if is_on else login.turn_off)(folder, vault.key)
+    finally:
+        vault.close()
 
 
 def first_code(vault: Vault) -> str | None:
@@ -106,7 +121,8 @@ def relock(folder: Path, way: Opener, passphrase: str | None) -> str | None:
 def rekey(folder: Path, way: Opener, passphrase: Callable[[], str | None]) -> str | None:
     """Gives the vault a new data key and rewrites everything; gives a new recovery code if it had one.
 
-    `passphrase` is asked where the vault has one, to put it on the new key as well. Raises UserError.
+    `passphrase` is asked where the vault has one, to put it on the new key as well. The login opens it no more,
+    until that is chosen again. Raises UserError.
     """
     vault = Vault.open(folder, way)
     locks, code = vault.locks, None
@@ -128,6 +144,7 @@ def rekey(folder: Path, way: Opener, passphrase: Callable[[], str | None]) -> st
             return replace(fresh, finished=True)
 
         rekey_vault(vault, lock_again)
+        login.forget(locks)
     finally:
         vault.close()
     return code

@@ -4,11 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.pages import decrypted_pages
 
 from desktop.errors import UserError
 from desktop.records import CheckIn, Entry, Message, Role, State
@@ -20,17 +18,6 @@ from desktop.store.search import Filter, Search
 
 TIME = "2026-11-24T00:00:00.000000Z"
 LATER = "2026-11-25T00:00:00.000000Z"
-
-
-def decrypted_pages(path: Path, key: bytes) -> bytes:
-    """Every page of a SQLCipher 4 file in clear, free ones too: 4,096 bytes, of which the last 80 are IV and HMAC."""
-    data = path.read_bytes()
-    clear = b""
-    for start in range(0, len(data), 4096):
-        page = data[start : start + 4096]
-        cipher = Cipher(AES(key), CBC(page[-80:-64])).decryptor()
-        clear += cipher.update(page[0 if start else 16 : -80]) + cipher.finalize()
-    return clear
 
 
 class Book:

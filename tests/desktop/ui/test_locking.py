@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QInputDialog
 from pytestqt.qtbot import QtBot
 
 from desktop.app.home import Home
@@ -157,3 +157,19 @@ def test_a_journal_without_a_lock_does_not_lock_itself(home: Home, qtbot: QtBot)
     home.lock()
     assert home.window
     assert home.window.isVisible()
+
+
+def test_the_idle_time_is_chosen_and_stays(home: Home, locked: None, qtbot: QtBot) -> None:
+    home.show(ByPassphrase(WORDS, Cost()))
+    assert home.window
+    home.window._idle_action.trigger()
+    dialog = home.window.findChild(QInputDialog)
+    assert dialog
+    assert dialog.intValue() == 15
+    dialog.setIntValue(3)
+    dialog.accept()
+    assert home._idle
+    assert home._idle._timer.interval() == 3 * 60_000
+    home.lock()
+    home.show(ByPassphrase(WORDS, Cost()))
+    assert home._idle._timer.interval() == 3 * 60_000

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QMessageBox
 from pytestqt.qtbot import QtBot
 
@@ -205,3 +206,24 @@ def test_a_second_window_on_one_folder_says_so_and_leaves(
     with pytest.raises(UserError, match="folder_in_use"):
         faces.run_window(house.rooms.vault.folder, None, tiny)
     assert "already open" in shown[0]
+
+
+def test_a_talk_that_leaves_nothing_is_marked_and_gone_when_it_is_left(house: House, qtbot: QtBot) -> None:
+    say(house, qtbot, "an ordinary talk")
+    kept = house.rooms.chat.session_id
+    before = house.window.sessions.count()
+    action = next(one for one in house.window.findChildren(QAction) if one.text() == i18n.text("menu.fleeting"))
+    action.trigger()
+    assert house.window.fleeting.isVisible()
+    assert "kept" not in house.window.transcript.toPlainText()
+    assert "an ordinary talk" not in house.window.transcript.toPlainText()
+    say(house, qtbot, "a fleeting thought")
+    assert "a fleeting thought" in house.window.transcript.toPlainText()
+    assert house.window.sessions.count() == before
+    assert house.rooms.journal.find("fleeting") == []
+    house.window.turn_to(kept)
+    assert not house.window.fleeting.isVisible()
+    assert "an ordinary talk" in house.window.transcript.toPlainText()
+    assert "a fleeting thought" not in house.window.transcript.toPlainText()
+    say(house, qtbot, "kept marmalade")
+    assert [one.session_id for one in house.rooms.journal.find("marmalade")] == [kept]
