@@ -2,12 +2,13 @@
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from desktop.carried import WHOLE, Selection
 from desktop.flows.clock import local_zone, now, utc_text
 from desktop.flows.worker import Worker
 from desktop.records import CheckIn, Entry, Found, Session
@@ -93,8 +94,8 @@ class JournalFlow(QObject):
         """Truly erases what has lain in the bin for 30 days; gives how many. Raises UserError."""
         return self._bin.erase(utc_text(datetime.now(UTC) - timedelta(days=BIN_DAYS)))
 
-    def export(self, format_name: str, out: Path) -> None:
-        """Has all talks written to `out`, over what is there; the person was asked. Returns at once."""
+    def export(self, format_name: str, out: Path, chosen: Selection = WHOLE, passphrase: str | None = None) -> None:
+        """Has the journal written to `out`, over what is there; the person was asked. Returns at once."""
         self._work.ask(
             "export",
             folder=str(self._folder),
@@ -102,6 +103,8 @@ class JournalFlow(QObject):
             format_name=format_name,
             out=str(out),
             overwrite=True,
+            chosen={**asdict(chosen), "kinds": sorted(chosen.kinds)},
+            passphrase=passphrase,
         )
 
     def close(self) -> None:

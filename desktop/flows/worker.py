@@ -20,7 +20,7 @@ class Worker(QObject):
         self._process.received.connect(self._hear)
         self._process.ended.connect(lambda: self.failed.emit(UserError("work_ended")))
 
-    def ask(self, job: str, **request: str | bool) -> None:
+    def ask(self, job: str, **request: object) -> None:
         """Starts a job and drops the one under way; returns at once."""
         self._process.close()
         self._process.start()

@@ -5,11 +5,11 @@ A day is the one on the wall where it was written: the instant in the zone kept 
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 from desktop.records import DayKept, Kept
 from desktop.store.database import Vault, told
+from desktop.walltime import local_day
 
 _KEPT = (
     "SELECT 'session' AS kind, id, title, created_at, zone, NULL AS mood FROM sessions WHERE deleted_at IS NULL"
@@ -63,20 +63,3 @@ def _day(day: date, found: list[Kept]) -> DayKept:
     count = Counter(kept.kind for kept in found)
     moods = tuple(kept.mood for kept in found if kept.mood is not None)
     return DayKept(day.isoformat(), count["session"], count["entry"], count["exercise"], moods)
-
-
-def local_day(time: str, zone: str) -> date:
-    """The day on the wall, in the zone it was written in; UTC where that zone is not known here."""
-    return datetime.fromisoformat(time).astimezone(_zone(zone)).date()
-
-
-def _zone(name: str) -> tzinfo:
-    """An IANA zone, or a fixed distance such as "+02:00", or UTC."""
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, KeyError):
-        pass
-    try:
-        return timezone(datetime.strptime(name, "%z").utcoffset() or timedelta())
-    except ValueError:
-        return UTC

@@ -1,4 +1,4 @@
-"""Commands on the vault as a whole: export, locks, backup, erasing. Never shows what is in it."""
+"""Commands on the vault as a whole: locks, backup, erasing. Never shows what is in it."""
 
 import argparse
 import sys
@@ -7,19 +7,14 @@ from pathlib import Path
 
 from desktop import i18n
 from desktop.errors import UserError
-from desktop.export import FORMATS
 from desktop.verbs.asker import Asker
 from desktop.verbs.options import Commands, add_folder, asker_of, folder_of
 from desktop.verbs.terminal import say
-from desktop.work import exporting, keeping, locking
+from desktop.work import keeping, locking
 
 
 def add_commands(commands: Commands) -> None:
     """Adds these commands to the command line."""
-    export = commands.add_parser("export", help="write all talks to a file")
-    export.add_argument("--format", choices=FORMATS, required=True)
-    export.add_argument("--out", type=Path, required=True, metavar="FILE")
-    export.set_defaults(run=_export)
     passphrase = commands.add_parser("passphrase", help="set, change or remove the passphrase")
     passphrase.add_argument("--remove", action="store_true", help="open by a key file from now on")
     passphrase.set_defaults(run=_passphrase)
@@ -43,12 +38,11 @@ def add_commands(commands: Commands) -> None:
     restore.set_defaults(run=_restore)
     for command in (backup, restore):
         command.add_argument("file", type=Path, metavar="FILE")
-    for command in (export, backup):
-        command.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    backup.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     erase = commands.add_parser("erase", help="erase everything, the keys first")
     erase.add_argument("--name", required=True, metavar="NAME", help="the name of the data folder, written out")
     erase.set_defaults(run=_erase)
-    add_folder(export, passphrase, unlock, rekey, backup, restore, erase)
+    add_folder(passphrase, unlock, rekey, backup, restore, erase)
 
 
 def introduce(code: str | None) -> None:
@@ -57,13 +51,6 @@ def introduce(code: str | None) -> None:
         say(i18n.text("unlock.by_file"))
     else:
         say(i18n.text("unlock.code_terminal") + "\n" + code)
-
-
-def _export(arguments: argparse.Namespace) -> None:
-    folder, out = folder_of(arguments), arguments.out
-    way = locking.opener(folder, asker_of(arguments))
-    exporting.export(folder, way, arguments.format, out, overwrite=arguments.overwrite)
-    say(i18n.text("notices.exported", path=str(out)))
 
 
 def _passphrase(arguments: argparse.Namespace) -> None:

@@ -4,14 +4,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from desktop.carried import Selection
 from desktop.store.database import ByKey
 from desktop.work import exporting, locking, login
 
 Outcome = dict[str, Any]
 
 
-def _export(folder: str, key: str, format_name: str, out: str, overwrite: bool) -> Outcome:
-    exporting.export(Path(folder), ByKey(bytes.fromhex(key)), format_name, Path(out), overwrite=overwrite)
+def _export(
+    folder: str, key: str, format_name: str, out: str, overwrite: bool, chosen: Outcome, passphrase: str | None
+) -> Outcome:
+    exporting.export(
+        Path(folder),
+        ByKey(bytes.fromhex(key)),
+        format_name,
+        Path(out),
+        overwrite=overwrite,
+        chosen=Selection(**{**chosen, "kinds": frozenset(chosen["kinds"])}),
+        passphrase=passphrase,
+    )
     return {"path": out}
 
 
