@@ -122,6 +122,20 @@ class Talk:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(PATIENCE)
 
+    def hold_engine_at_first_word(self) -> None:
+        """Lets the engine run in short steps until a word of an answer is there, and leaves it stopped."""
+        engine, before = self.engine_pid(), len(self.output)
+        # It runs only where nobody else wants to, so that a step stays short on a busy machine.
+        os.sched_setscheduler(engine, os.SCHED_IDLE, os.sched_param(0))
+        deadline = time.monotonic() + PATIENCE
+        while len(self.output) == before:
+            os.kill(engine, signal.SIGCONT)
+            ready, _, _ = select.select(self._open, [], [], 0.002)
+            os.kill(engine, signal.SIGSTOP)
+            assert time.monotonic() < deadline, (self.output, self.notices)
+            if ready:
+                assert self._read(deadline)
+
     def engine_pid(self) -> int:
         """The engine child's process id."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text("ascii").split()
